@@ -1,0 +1,3 @@
+"""The version of the service (semantic versioning)."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,1 @@
+"""What the product does: a stack, top stands on bottom; each feature is entered by its ``service`` alone."""

@@ -1,0 +1,1 @@
+"""Which roles exist, what they permit, and who holds them."""

@@ -1,0 +1,48 @@
+"""The people."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core import clock
+from app.infra.columns import Model
+
+_LIVING = text("deleted_at IS NULL")
+
+
+class User(Model):
+    """A person. Keys are unique among the living, so an address can be used again once its owner was deleted."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("ix_users_email_key", "email_key", unique=True, postgresql_where=_LIVING, sqlite_where=_LIVING),
+        Index(
+            "ix_users_username_key",
+            "username_key",
+            unique=True,
+            postgresql_where=_LIVING,
+            sqlite_where=_LIVING,
+        ),
+        Index("ix_users_created_at", "created_at", "id"),
+        Index("ix_users_updated_at", "updated_at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(32))
+    username_key: Mapped[str] = mapped_column(String(32))
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(254))
+    email_verified_at: Mapped[datetime | None]
+    first_name: Mapped[str] = mapped_column(String(100))
+    last_name: Mapped[str] = mapped_column(String(100))
+    locale: Mapped[str | None] = mapped_column(String(35))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    is_active: Mapped[bool] = mapped_column(default=True)
+    search_text: Mapped[str] = mapped_column(String(520))
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+    deleted_at: Mapped[datetime | None]
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 -- SQLAlchemy's protocol

@@ -1,0 +1,115 @@
+"""The door of audit: record, look up, verify."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Row, select
+
+from app.core import clock, origin
+from app.core.caller import Caller
+from app.core.ids import UUID, uuid7
+from app.core.paging import Page, PageRequest
+from app.features.audit.chain import Verification, append, verify
+from app.features.audit.models import AuditEvent
+from app.infra import db, listing
+from app.web import caller as callers
+
+__all__ = ["Event", "Party", "Verification", "list_events", "record", "record_refusal", "verify"]
+
+Target = tuple[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who acted, or what was acted on."""
+
+    type: str
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the trail."""
+
+    id: UUID
+    at: datetime
+    event: str
+    outcome: str
+    actor: Party | None
+    target: Party | None
+    ip: str | None
+    user_agent: str | None
+    request_id: str | None
+    detail: Mapping[str, Any]
+
+
+def record(
+    event: str,
+    *,
+    target: Target | None = None,
+    outcome: Literal["success", "failure"] = "success",
+    actor: Caller | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Add a line that is stored with the present transaction or not at all.
+
+    ``event`` is of the OWASP Logging Vocabulary; ``actor`` is the caller unless said otherwise; ``detail`` names
+    changed fields, and holds old and new values of roles only: never secrets, never personal data.
+    """
+    source = origin.current()
+    who = actor or callers.current()
+    line = AuditEvent(
+        id=uuid7(),
+        at=clock.now(),
+        event=event,
+        outcome=outcome,
+        actor_type="operator" if who.trusted else "user" if who.user_id is not None else None,
+        actor_id=None if who.user_id is None else str(who.user_id),
+        target_type=target[0] if target else None,
+        target_id=str(target[1]) if target else None,
+        ip=source.ip,
+        user_agent=source.user_agent,
+        request_id=source.request_id,
+        detail=dict(detail or {}),
+    )
+    db.before_commit(lambda: append(line))
+
+
+def record_refusal(caller: Caller, permissions: frozenset[str]) -> None:
+    """Record that a caller lacked permissions; stored although the request is refused."""
+    with db.apart():
+        record("authz_fail", outcome="failure", actor=caller, detail={"permissions": sorted(permissions)})
+
+
+def list_events(*, filters: Mapping[str, str | datetime | None], page: PageRequest) -> Page[Event]:
+    """Return events that match, newest first."""
+    statement = select(*AuditEvent.__table__.columns)
+    for name, value in filters.items():
+        if value is None:
+            continue
+        if name == "since":
+            statement = statement.where(AuditEvent.at >= value)
+        elif name == "until":
+            statement = statement.where(AuditEvent.at < value)
+        else:
+            statement = statement.where(getattr(AuditEvent, name) == value)
+    order = listing.Order("at", (AuditEvent.__table__.c.seq,), descending=True)
+    found = listing.page(statement, page, order)
+    return found.with_items([_read(row) for row in found.items])
+
+
+def _read(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        at=row.at,
+        event=row.event,
+        outcome=row.outcome,
+        actor=Party(row.actor_type, row.actor_id) if row.actor_type else None,
+        target=Party(row.target_type, row.target_id) if row.target_type else None,
+        ip=row.ip,
+        user_agent=row.user_agent,
+        request_id=row.request_id,
+        detail=row.detail,
+    )

@@ -1,0 +1,40 @@
+"""The commands of auth."""
+
+import secrets
+import sys
+
+import click
+
+from app.features.auth import service as auth
+from app.web.commands import command, group
+
+commands = group("keys", "The keys that sign tokens.")
+
+
+@command(commands, "rotate")
+def rotate() -> None:
+    """Sign with the next key from now on. Tokens of the old one stay good until they expire."""
+    click.echo(f"Signing with {auth.rotate_keys()}.")
+
+
+def register(root: click.Group) -> None:
+    """Add the commands that stand beside the groups."""
+
+    @command(root, "create-admin")
+    @click.option("--username", prompt="User name")
+    @click.option("--email", prompt="E-mail address")
+    @click.option("--password", help="Seen by others on this machine; better leave it out and be asked.")
+    @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+    def create_admin(username: str, email: str, password: str | None, *, password_stdin: bool) -> None:
+        """Create an administrator. Asks for a password, or makes one where nobody can be asked."""
+        made = None
+        if password_stdin:
+            password = sys.stdin.readline().rstrip("\r\n")
+        elif password is None and sys.stdin.isatty():
+            password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        elif password is None:
+            password = made = secrets.token_urlsafe(18)
+        user = auth.create_administrator(username=username, email=email, password=password or "")
+        click.echo(f"Administrator {user.username} created.")
+        if made:
+            click.echo(f"Password: {made}")

@@ -1,0 +1,275 @@
+"""Sessions: the only truth about who is signed in.
+
+Every request reads the row, so whatever ends a session acts on the very next request, on every worker, also
+after a restart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CursorResult, Update, bindparam, select, update
+
+from app.core import clock, origin
+from app.core.caller import Caller
+from app.core.config import Settings
+from app.core.errors import Failure, InvalidToken, NotFound, Unauthenticated
+from app.core.ids import uuid7
+from app.core.paging import Page, PageRequest
+from app.core.permissions import known
+from app.core.signing import ACCESS
+from app.features.access import service as access
+from app.features.accounts import service as accounts
+from app.features.audit import service as audit
+from app.features.auth import keys
+from app.features.auth.models import Session
+from app.infra import db, listing
+from app.infra.query import Query
+from app.web.versions import Guard
+
+_TOUCH = timedelta(minutes=1)
+_TRUST_DAYS = 30
+
+_lifetime = timedelta(days=30)
+
+_IDENTITY = Query(
+    access.join_roles(
+        accounts.join_users(
+            select(Session.id.label("sid"), Session.auth_time, Session.methods, Session.last_used_at).where(
+                Session.id == bindparam("sid"),
+                Session.revoked_at.is_(None),
+                Session.expires_at > bindparam("now"),
+            ),
+            Session.user_id,
+        ),
+        Session.user_id,
+    )
+)
+"""Session, user, roles and permissions in one statement: a row for each role."""
+
+_KNOWN_ADDRESS = Query(
+    select(Session.id)
+    .where(
+        Session.user_id == bindparam("user_id"),
+        Session.ip == bindparam("ip"),
+        Session.created_at > bindparam("since"),
+    )
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(Caller):
+    """A caller who proved who they are, with what one statement read of them."""
+
+    profile: accounts.Profile | None = None
+    auth_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Me(accounts.Profile):
+    """What a caller sees of themselves."""
+
+    permissions: list[str]
+    mfa_enabled: bool
+    auth_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as its owner sees it."""
+
+    id: UUID
+    current: bool
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
+    methods: list[str]
+
+
+def connect(settings: Settings) -> None:
+    """Learn how long a session lives."""
+    global _lifetime  # noqa: PLW0603 -- set once during assembly
+    _lifetime = timedelta(seconds=settings.refresh_token_seconds)
+
+
+def identify(token: str) -> SignedIn:
+    """Return who an access token stands for at this moment, or raise InvalidToken."""
+    claims = keys.read(ACCESS, token)
+    rows = _IDENTITY.rows(sid=session_id_of(claims["sid"]), now=clock.now())
+    if not rows or str(rows[0].id) != claims["sub"]:
+        raise InvalidToken
+    row = rows[0]
+    if clock.now() - row.last_used_at > _TOUCH:
+        _touch(row.sid)
+    roles = tuple(sorted(row.role for row in rows if row.role is not None))
+    return SignedIn(
+        user_id=row.id,
+        session_id=row.sid,
+        username=row.username,
+        roles=roles,
+        permissions=known({name for row in rows for name in row.role_permissions or ()}),
+        profile=accounts.profile(row, roles),
+        auth_time=row.auth_time,
+    )
+
+
+def profile_of(caller: Caller) -> accounts.Profile:
+    """Return what is known of a caller who is signed in."""
+    if not isinstance(caller, SignedIn) or caller.profile is None:
+        raise Unauthenticated
+    return caller.profile
+
+
+def me(caller: Caller, *, changed: accounts.Profile | None = None) -> Me:
+    """Return what a caller sees of themselves, from what identified them or from what they just changed."""
+    profile = changed or profile_of(caller)
+    known = {slot: getattr(profile, slot) for slot in accounts.Profile.__dataclass_fields__}
+    return Me(
+        **known,
+        permissions=sorted(caller.permissions),
+        mfa_enabled=False,  # no second factor can be enrolled yet
+        auth_time=caller.auth_time if isinstance(caller, SignedIn) and caller.auth_time else clock.now(),
+    )
+
+
+def change_me(*, caller: Caller, changes: Mapping[str, Any], guard: Guard) -> Me:
+    """Change the caller's own profile."""
+    user_id = profile_of(caller).id
+    return me(caller, changed=accounts.change(user_id=user_id, changes=changes, guard=guard, by=caller))
+
+
+def session_id_of(claim: object) -> UUID:
+    """Read the ``sid`` of a token that we signed."""
+    try:
+        return UUID(str(claim))
+    except ValueError as error:
+        raise InvalidToken from error
+
+
+def start(*, user_id: int, methods: list[str]) -> Session:
+    """Begin a session, always with a new id (no fixation)."""
+    now, source = clock.now(), origin.current()
+    session = Session(
+        id=uuid7(),
+        user_id=user_id,
+        gen=0,
+        rotated_at=now,
+        auth_time=now,
+        methods=methods,
+        created_at=now,
+        last_used_at=now,
+        expires_at=now + _lifetime,
+        ip=source.ip,
+        user_agent=source.user_agent,
+    )
+    db.session().add(session)
+    db.session().flush()
+    audit.record(
+        "authn_login_success",
+        target=("session", session.id),
+        actor=Caller(user_id=user_id),
+        detail={"methods": methods},
+    )
+    return session
+
+
+def list_sessions(*, caller: Caller, page: PageRequest) -> Page[SessionView]:
+    """Return the caller's live sessions, newest first."""
+    columns = Session.__table__.c
+    statement = select(*columns).where(
+        columns.user_id == caller.user_id, columns.revoked_at.is_(None), columns.expires_at > clock.now()
+    )
+    found = listing.page(statement, page, listing.Order("id", (columns.id,), descending=True))
+    return found.with_items([_view(row, caller) for row in found.items])
+
+
+def revoke_one(session_id: UUID, *, caller: Caller) -> None:
+    """End one of the caller's own sessions; another's is not found."""
+    ended = _end(
+        update(Session).where(Session.id == session_id, Session.user_id == caller.user_id), "revoked"
+    )
+    if not ended:
+        raise NotFound
+    audit.record("authn_token_revoked", target=("session", session_id))
+
+
+def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None) -> int:
+    """End all sessions of a user, or all but one; return how many."""
+    statement = update(Session).where(Session.user_id == user_id)
+    ended = _end(statement if keep is None else statement.where(Session.id != keep), reason)
+    if ended:
+        audit.record(
+            "authn_token_revoked", target=("user", user_id), detail={"sessions": ended, "reason": reason}
+        )
+    return ended
+
+
+def revoke_others(*, caller: Caller) -> None:
+    """End all the caller's sessions but the present one."""
+    revoke_all(user_id=profile_of(caller).id, reason="revoked", keep=caller.session_id)
+
+
+def revoke_sessions_of(user_id: int, *, by: Caller) -> None:
+    """End all sessions of somebody whom the caller does not rank below; raise NotFound if there is no such user."""
+    accounts.get_user(user_id, by=by)
+    if user_id != by.user_id and not by.holds(access.permissions_of(user_id)):
+        raise access.Escalation
+    revoke_all(user_id=user_id, reason="revoked_by_admin")
+
+
+def end(session_id: UUID, *, reason: str) -> bool:
+    """End a session if it is live; return whether it was."""
+    return _end(update(Session).where(Session.id == session_id), reason) == 1
+
+
+def owner(session_id: UUID) -> Caller | None:
+    """Return whose live session this is."""
+    user_id = db.session().scalar(
+        select(Session.user_id).where(
+            Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > clock.now()
+        )
+    )
+    return None if user_id is None else Caller(user_id=user_id, session_id=session_id)
+
+
+def used_lately_from_here(user_id: int | None) -> bool:
+    """Tell whether the present address signed in to this account in the last 30 days. Costs the same for nobody."""
+    since = clock.now() - timedelta(days=_TRUST_DAYS)
+    return _KNOWN_ADDRESS.first(user_id=user_id or 0, ip=origin.current().ip, since=since) is not None
+
+
+def _end(statement: Update, reason: str) -> int:
+    live = statement.where(Session.revoked_at.is_(None), Session.expires_at > clock.now())
+    result: CursorResult[Any] = db.session().execute(  # type: ignore[assignment] -- an UPDATE gives a CursorResult
+        live.values(revoked_at=clock.now(), revoke_reason=reason).execution_options(synchronize_session=False)
+    )
+    return result.rowcount
+
+
+def _touch(session_id: UUID) -> None:
+    """Note the use, at most once a minute; a database that cannot store it now does not fail a read."""
+    try:
+        with db.apart():
+            db.session().execute(
+                update(Session).where(Session.id == session_id).values(last_used_at=clock.now())
+            )
+    except Failure:
+        return
+
+
+def _view(row: Any, caller: Caller) -> SessionView:  # noqa: ANN401 -- a row of sessions
+    return SessionView(
+        id=row.id,
+        current=row.id == caller.session_id,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+        ip=row.ip,
+        user_agent=row.user_agent,
+        methods=row.methods,
+    )

@@ -1,0 +1,124 @@
+"""Signing in with a password, signing out, and changing the password."""
+
+from app.core import identifiers
+from app.core.caller import Caller
+from app.core.errors import Forbidden, InvalidToken, Unauthenticated
+from app.core.signing import REFRESH
+from app.features.accounts import service as accounts
+from app.features.audit import service as audit
+from app.features.auth import keys, sessions, throttle, tokens
+from app.features.auth.tokens import TokenPair
+from app.infra import db
+
+PASSWORD = "pwd"  # noqa: S105 -- RFC 8176: authenticated by password
+
+
+class InvalidCredentials(Unauthenticated):
+    """No such account, or not its password: one answer for both."""
+
+    code = "INVALID_CREDENTIALS"
+    message = "The name or the password is wrong."
+
+
+class AccountDisabled(Forbidden):
+    """Said only to those who know the password."""
+
+    code = "ACCOUNT_DISABLED"
+    message = "This account is disabled. Ask an administrator."
+
+
+class WrongPassword(Forbidden):
+    """The present password is not this one. Not 401, so that clients do not throw the session away."""
+
+    code = "WRONG_PASSWORD"
+    message = "The current password is wrong."
+
+
+def login(*, name: str, password: str) -> TokenPair:
+    """Begin a session for who knows the password of an account, named by address or user name.
+
+    The attempt is reserved before anything is hashed; unknown and wrong cost the same statements and one hashing.
+    No connection is held meanwhile, and what was checked is checked again under a lock before the session begins.
+    """
+    credentials = accounts.find_credentials(name)
+    account = f"user:{credentials.user_id}" if credentials.user_id else f"name:{identifiers.login_key(name)}"
+    known_address = sessions.used_lately_from_here(credentials.user_id)
+    guesses = throttle.sign_in(account, known_address=known_address)
+    throttle.reserve(guesses)
+    right, better_hash = accounts.check_password(credentials, password)
+    user_id = credentials.user_id
+    if not right or user_id is None:
+        raise _failed(InvalidCredentials(), user_id)
+    if not credentials.is_active:
+        raise _failed(AccountDisabled(), user_id)
+    if not accounts.still_hold(credentials):
+        raise _failed(InvalidCredentials(), user_id)
+    if better_hash:
+        accounts.store_password(
+            user_id=user_id, password_hash=better_hash, instead_of=credentials.password_hash
+        )
+    throttle.release(guesses)
+    session = sessions.start(user_id=user_id, methods=[PASSWORD])
+    user = accounts.find_user(user_id)
+    if user is None:
+        raise InvalidCredentials
+    return tokens.issue(session, user)
+
+
+def logout(*, access_token: str | None, refresh_token: str | None, scope: str) -> None:
+    """End the session of either token, all others of its user, or all. A dead refresh token is no error (RFC 7009)."""
+    owner = _owner_of(access_token, refresh_token)
+    if owner is None or owner.user_id is None:
+        return
+    if scope == "local" and owner.session_id is not None:
+        if sessions.end(owner.session_id, reason="logout"):
+            audit.record("authn_logout", target=("session", owner.session_id), actor=owner)
+    else:
+        keep = owner.session_id if scope == "others" else None
+        sessions.revoke_all(user_id=owner.user_id, reason="logout", keep=keep)
+
+
+def change_password(*, caller: Caller, current: str, new: str) -> None:
+    """Replace the caller's password and end all their other sessions. The present one counts as a guess."""
+    profile = sessions.profile_of(caller)
+    user_id = profile.id
+    credentials = accounts.credentials_of(user_id)
+    guesses = throttle.sign_in(f"user:{user_id}", known_address=True)
+    throttle.reserve(guesses)
+    right, _ = accounts.check_password(credentials, current)
+    if not right:
+        raise _failed(WrongPassword(), user_id)
+    hints = (profile.email, profile.username)
+    hashed = accounts.hash_new_password(new, hints=hints, field="new_password")
+    if not accounts.store_password(
+        user_id=user_id, password_hash=hashed, instead_of=credentials.password_hash
+    ):
+        raise WrongPassword
+    throttle.release(guesses)
+    audit.record("authn_password_change", target=("user", user_id))
+    sessions.revoke_all(user_id=user_id, reason="password_change", keep=caller.session_id)
+
+
+def _failed(error: Exception, user_id: int | None) -> Exception:
+    """Have a failure recorded although its request is rolled back."""
+    code = getattr(error, "code", "")
+    target = ("user", user_id) if user_id is not None else None
+    db.after_rollback(
+        lambda: audit.record("authn_login_fail", outcome="failure", target=target, detail={"code": code})
+    )
+    return error
+
+
+def _owner_of(access_token: str | None, refresh_token: str | None) -> Caller | None:
+    if access_token is None and refresh_token is None:
+        raise Unauthenticated
+    if access_token is not None:
+        try:
+            return sessions.identify(access_token)
+        except InvalidToken:
+            if refresh_token is None:
+                raise
+    try:
+        return sessions.owner(sessions.session_id_of(keys.read(REFRESH, refresh_token or "")["sid"]))
+    except InvalidToken:
+        return None

@@ -1,0 +1,1 @@
+"""How often pages were seen, and by how many."""

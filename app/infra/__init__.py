@@ -1,0 +1,1 @@
+"""The neighbours, each with a real and an embedded form that a setting chooses."""

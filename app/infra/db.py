@@ -1,0 +1,199 @@
+"""The database (PostgreSQL | SQLite) and the one unit of work around every request, task and command.
+
+Returning commits, raising rolls back; nobody else commits. A unit is lazy: work that needs no database opens no
+connection. Connections are in autocommit mode and transactions begin explicitly, so that reads outside of one
+(``Query``, and the units of safe requests) cost no BEGIN and hold nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from app.core.config import Settings
+from app.core.errors import Conflict, Unavailable
+from app.infra import engines
+from app.infra.columns import Model
+
+log = logging.getLogger(__name__)
+
+Action = Callable[[], object]
+
+_engine: Engine | None = None
+_unit: ContextVar["Unit | None"] = ContextVar("unit", default=None)
+
+
+@dataclass(slots=True)
+class Unit:
+    """One piece of work that happens whole or not at all."""
+
+    writes: bool
+    session: Session | None = None
+    before_commit: list[Action] = field(default_factory=list)
+    after_commit: list[Action] = field(default_factory=list)
+    after_rollback: list[Action] = field(default_factory=list)
+
+
+def connect(settings: Settings) -> None:
+    """Make the engine. Opens no connection."""
+    global _engine  # noqa: PLW0603 -- one database for each process, known after assembly
+    if _engine is not None:
+        _engine.dispose()
+    _engine = engines.create(settings)
+
+
+def engine() -> Engine:
+    """Return the engine."""
+    if _engine is None:
+        message = "db.connect(settings) was not called"
+        raise RuntimeError(message)
+    return _engine
+
+
+def is_postgres() -> bool:
+    """Tell which of the two databases is used."""
+    return engine().dialect.name == "postgresql"
+
+
+@contextmanager
+def unit_of_work(*, writes: bool = True) -> Iterator[Unit]:
+    """Commit what is done inside, or roll it back if it raises.
+
+    A unit that does not write runs in autocommit and refuses to flush: a safe request changes nothing, and what
+    it must record all the same it records ``apart``.
+    """
+    if _unit.get() is not None:
+        message = "a unit of work is already open"
+        raise RuntimeError(message)
+    unit = Unit(writes)
+    token = _unit.set(unit)
+    try:
+        with translated():
+            yield unit
+            for action in unit.before_commit:
+                action()
+            if unit.session is not None:
+                unit.session.commit()
+    except BaseException:
+        _roll_back(unit)
+        _unit.reset(token)
+        _run_each(unit.after_rollback, apart)
+        raise
+    _close(unit)
+    _unit.reset(token)
+    _run_each(unit.after_commit)
+
+
+@contextmanager
+def apart() -> Iterator[Session]:
+    """Open a short transaction of its own, which stays whatever becomes of the unit around it.
+
+    Call it before the unit writes: SQLite has one writer at a time.
+    """
+    token = _unit.set(None)
+    try:
+        with unit_of_work():
+            yield session()
+    finally:
+        _unit.reset(token)
+
+
+def session() -> Session:
+    """Return the session of the present unit, opened on first use."""
+    unit = _current()
+    if unit.session is None:
+        bound = engine().execution_options(**{engines.WRITES if unit.writes else engines.READS: True})
+        unit.session = Session(bound, expire_on_commit=False, info={"writes": unit.writes})
+    return unit.session
+
+
+def upsert(model: type[Model]) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT that can say ON CONFLICT, which both databases spell alike and SQLAlchemy does not."""
+    return postgresql.insert(model) if is_postgres() else sqlite.insert(model)
+
+
+def before_commit(action: Action) -> None:
+    """Do this last in the present transaction."""
+    _current().before_commit.append(action)
+
+
+def after_commit(action: Action) -> None:
+    """Do this once the data is safely stored. A failure is logged and fails nothing."""
+    _current().after_commit.append(action)
+
+
+def after_rollback(action: Action) -> None:
+    """Store what must survive a refusal, each in a transaction of its own."""
+    _current().after_rollback.append(action)
+
+
+def ping() -> None:
+    """Ask the database for an answer, or raise Unavailable."""
+    with translated(), engine().execution_options(**{engines.READS: True}).connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Name what the driver raises: a neighbour that is away, or a rule of the database that was broken."""
+    try:
+        yield
+    except IntegrityError as error:
+        log.warning("refused by a constraint", extra={"constraint": type(error.orig).__name__})
+        raise Conflict from error
+    except PoolTimeout as error:
+        raise Unavailable("Too many requests at once. Try again in a moment.") from error
+    except DBAPIError as error:
+        if not engines.is_away(error.orig):
+            raise
+        log.error("database does not answer", extra={"error": type(error.orig).__name__})
+        raise Unavailable from error
+
+
+def _current() -> Unit:
+    unit = _unit.get()
+    if unit is None:
+        message = "no unit of work is open"
+        raise RuntimeError(message)
+    return unit
+
+
+def _roll_back(unit: Unit) -> None:
+    try:
+        if unit.session is not None:
+            unit.session.rollback()
+    except DBAPIError:
+        log.warning("rollback on a lost connection")
+    _close(unit)
+
+
+def _close(unit: Unit) -> None:
+    if unit.session is not None:
+        unit.session.close()
+
+
+def _run_each(actions: list[Action], around: Callable[[], Any] | None = None) -> None:
+    for action in actions:
+        try:
+            if around is None:
+                action()
+            else:
+                with around():
+                    action()
+        except Exception:
+            log.exception("an action after the transaction failed")
+
+
+@event.listens_for(Session, "before_flush")
+def _refuse_to_write_in_a_read(session: Session, *_: object) -> None:
+    if session.info.get("writes") is False and (session.new or session.dirty or session.deleted):
+        message = "a safe request does not write; use db.apart()"
+        raise RuntimeError(message)

@@ -1,0 +1,84 @@
+"""Logs: one JSON object a line on stdout, with the request's ids on each; nothing a caller sends can forge one."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from app.core import clock, origin
+from app.core.config import Settings
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def _to_stdout(line: bytes) -> None:
+    while line:
+        line = line[os.write(1, line) :]
+
+
+write: Callable[[bytes], None] = _to_stdout
+"""Where lines go; the tests remember them instead."""
+
+
+def connect(settings: Settings) -> None:
+    """Send every logger of this process through here."""
+    root = logging.getLogger()
+    root.handlers[:] = [JsonHandler()]
+    root.setLevel(settings.log_level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def emit(  # noqa: PLR0913 -- the columns of a line
+    level: str,
+    logger: str,
+    message: str,
+    *,
+    status: int | None = None,
+    execution_time_ms: float | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one line. A line that cannot be written (a full disk, a closed pipe) is lost, not the request."""
+    line: dict[str, Any] = {
+        "timestamp": clock.rfc3339(clock.now()),
+        "level": level,
+        "logger": logger,
+        "message": message,
+    }
+    source = origin.find()
+    if source is not None:
+        line["request_id"] = source.request_id
+        line["trace_id"] = source.trace_id
+        line["user_id"] = source.user_id
+        line["ip_address"] = source.ip
+        line["method"] = source.method
+        line["route"] = source.route
+    if status is not None:
+        line["status"] = status
+        line["execution_time_ms"] = execution_time_ms
+    if extra:
+        line["extra"] = extra
+    try:
+        write(orjson.dumps(line, default=repr, option=orjson.OPT_APPEND_NEWLINE))
+    except (OSError, orjson.JSONEncodeError):
+        return
+
+
+class JsonHandler(logging.Handler):
+    """Turns the records of every library into our lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record with its extras; an exception's stack stays in the log and nowhere else."""
+        extra = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+        if record.exc_info and record.exc_info[0]:
+            extra["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        emit(record.levelname, record.name, record.getMessage(), extra=extra)
+
+
+def say(text: str) -> None:
+    """Speak to the person at the terminal: where to look, what to do. Goes to stderr, so that logs stay JSON."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- the one place that speaks to a terminal

@@ -1,0 +1,79 @@
+"""Brings the schema to the version of the code; of several that start at once exactly one does it, none fails."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from app.infra import db, engines
+
+FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+
+_LOCK = 0x0CA2B0  # any number, the same in every instance
+_WAIT_SECONDS = 300
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Return Alembic's configuration; there is no alembic.ini."""
+    made = Config()
+    made.set_main_option("script_location", str(FOLDER))
+    made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    made.attributes["connection"] = connection
+    return made
+
+
+def head() -> str | None:
+    """Return the version that this code needs."""
+    return ScriptDirectory.from_config(config()).get_current_head()
+
+
+def current() -> str | None:
+    """Return the version that the database has."""
+    with db.translated(), db.engine().execution_options(**{engines.READS: True}).connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def are_pending() -> bool:
+    """Tell whether the database is behind the code."""
+    return current() != head()
+
+
+def upgrade(revision: str = "head") -> None:
+    """Migrate forwards. At head already, no lock is taken."""
+    if revision == "head" and not are_pending():
+        return
+    with alone() as connection:
+        command.upgrade(config(connection), revision)
+
+
+def downgrade(revision: str) -> None:
+    """Migrate backwards."""
+    with alone() as connection:
+        command.downgrade(config(connection), revision)
+
+
+@contextmanager
+def alone() -> Iterator[Connection]:
+    """Hold the lock of all instances. On SQLite the write transaction itself is it."""
+    writing = db.engine().execution_options(**{engines.WRITES: True})
+    with db.translated(), writing.connect() as connection:
+        driver = connection.connection.driver_connection
+        if not db.is_postgres():
+            driver.execute(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")  # type: ignore[union-attr]
+            driver.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr] -- rebuilding a table drops it
+            try:
+                yield connection
+            finally:
+                connection.invalidate()
+            return
+        driver.execute(f"SET statement_timeout = 0; SET lock_timeout = '{_WAIT_SECONDS}s'")  # type: ignore[union-attr]
+        driver.execute(f"SELECT pg_advisory_lock({_LOCK})")  # type: ignore[union-attr]
+        try:
+            yield connection
+        finally:
+            connection.invalidate()  # the lock and the settings end with the connection

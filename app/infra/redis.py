@@ -1,0 +1,71 @@
+"""Redis, which may be absent: nothing that must not be lost or wrong depends on it.
+
+After a failure it is left alone for some seconds, so that its absence costs one time-out and not one a request.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from app.core.config import Settings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Client = Any
+"""redis.Redis, whose stubs return Awaitable | Any for everything."""
+
+_REST_SECONDS = 30.0
+
+_client: redis.Redis | None = None
+_rests_until = 0.0
+
+
+class RedisAway(Exception):
+    """Redis does not answer; go on without."""
+
+
+def connect(settings: Settings) -> None:
+    """Make the client. Opens no connection."""
+    global _client, _rests_until  # noqa: PLW0603 -- one Redis for each process, known after assembly
+    _rests_until = 0.0
+    _client = None
+    if settings.redis_url:
+        _client = redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=settings.redis_seconds,
+            socket_connect_timeout=settings.redis_seconds,
+            retry=Retry(
+                NoBackoff(), 1
+            ),  # one more try: the first may meet a connection that a restart closed
+        )
+
+
+def is_configured() -> bool:
+    """Tell whether this world has a Redis at all."""
+    return _client is not None
+
+
+def ask(action: Callable[[Client], T]) -> T:
+    """Return what the action returns, or raise RedisAway at once or within the time limit."""
+    global _rests_until  # noqa: PLW0603 -- how long it is left alone
+    if _client is None or time.monotonic() < _rests_until:
+        raise RedisAway
+    try:
+        return action(_client)
+    except redis.RedisError as error:
+        _rests_until = time.monotonic() + _REST_SECONDS
+        log.warning("redis does not answer; going on without it", extra={"error": type(error).__name__})
+        raise RedisAway from error
+
+
+def ping() -> None:
+    """Ask for an answer; one that comes ends the rest."""
+    global _rests_until  # noqa: PLW0603 -- it is back
+    _rests_until = 0.0
+    ask(lambda client: client.ping())

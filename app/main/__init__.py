@@ -1,0 +1,1 @@
+"""Assembly: the factory, the features, the commands, the server."""

@@ -1,0 +1,89 @@
+"""The commands that stand above the features: serve, db, init-db, doctor."""
+
+import click
+from alembic import command as alembic
+from flask import Flask
+
+from app.core.config import Settings
+from app.infra import db, migrations
+from app.main import doctor
+from app.web.commands import command, group
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Add the commands to ``flask``."""
+    app.cli.add_command(_database())
+    _add_serve(app.cli, settings)
+    _add_init(app.cli)
+    _add_doctor(app.cli, settings)
+
+
+def _database() -> click.Group:
+    commands = group("db", "The schema of the database.")
+
+    @command(commands, "upgrade", unit=False)
+    @click.argument("revision", default="head")
+    def upgrade(revision: str) -> None:
+        """Migrate forwards."""
+        migrations.upgrade(revision)
+        click.echo(f"At {migrations.current()}.")
+
+    @command(commands, "downgrade", unit=False)
+    @click.argument("revision", default="-1")
+    def downgrade(revision: str) -> None:
+        """Migrate backwards, by one or to a revision."""
+        migrations.downgrade(revision)
+        click.echo(f"At {migrations.current() or 'nothing'}.")
+
+    @command(commands, "migrate", unit=False)
+    @click.option("-m", "--message", required=True, help="What the migration does.")
+    def migrate(message: str) -> None:
+        """Write a migration from the difference between models and database. Read it before you keep it."""
+        with db.engine().connect() as connection:
+            number = int(migrations.head() or 0) + 1
+            alembic.revision(migrations.config(connection), message, autogenerate=True, rev_id=f"{number:04}")
+
+    @command(commands, "current", unit=False)
+    def current() -> None:
+        """Show the revision of the database."""
+        click.echo(migrations.current() or "nothing")
+
+    @command(commands, "history", unit=False)
+    def history() -> None:
+        """List the revisions."""
+        alembic.history(migrations.config(), indicate_current=False)
+
+    return commands
+
+
+def _add_serve(root: click.Group, settings: Settings) -> None:
+    @command(root, "serve", unit=False)
+    @click.option("--reload", is_flag=True, help="Restart when the code changes.")
+    def serve(*, reload: bool) -> None:
+        """Serve until Ctrl-C: migrates first in development, refuses pending migrations in production."""
+        from app.main import serving  # the factory, which installs this command, is needed by serving
+
+        serving.serve(settings, reload=reload)
+
+
+def _add_init(root: click.Group) -> None:
+    @command(root, "init-db", unit=False)
+    def init_db() -> None:
+        """Create or migrate the tables, the built-in roles and the signing keys. Safe to repeat."""
+        from app.main import features
+
+        migrations.upgrade()
+        with migrations.alone(), db.unit_of_work():
+            features.bootstrap()
+        click.echo(f"The database is at {migrations.current()}.")
+
+
+def _add_doctor(root: click.Group, settings: Settings) -> None:
+    @command(root, "doctor", unit=False)
+    def examine() -> None:
+        """Say what is set, what is reachable and what is unsafe. Exits with 1 if something must be mended."""
+        findings = doctor.examine(settings)
+        for finding in findings:
+            click.echo(f"{finding.mark} {finding.text}")
+        if any(finding.is_fault for finding in findings):
+            raise SystemExit(1)

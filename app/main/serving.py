@@ -1,0 +1,53 @@
+"""Serves the application with Granian: WSGI on threads."""
+
+import logging
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from app.core.config import Settings
+from app.features.auth import service as auth
+from app.infra import db, logs
+from app.main import starting
+
+_ROOT = Path(__file__).resolve().parents[2]
+_DRAIN_SECONDS = 30
+
+
+def serve(settings: Settings, *, reload: bool = False) -> None:
+    """Prepare the database, say where to look, and serve until SIGINT or SIGTERM."""
+    starting.prepare(settings)
+    _greet(settings)
+    db.engine().dispose()  # the workers open their own
+    logging.getLogger("_granian").setLevel(logging.WARNING)
+    Server(
+        "wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        backpressure=None,
+        websockets=False,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=_DRAIN_SECONDS,
+        respawn_failed_workers=True,
+        working_dir=_ROOT,
+        reload=reload,
+        reload_paths=[_ROOT / "app"] if reload else None,
+    ).serve()
+
+
+def _greet(settings: Settings) -> None:
+    world = "PostgreSQL" if db.is_postgres() else "SQLite"
+    logs.say(
+        f"\n  {settings.service_name.capitalize()} on {settings.base_url}   ({world}, {settings.environment})"
+    )
+    logs.say(f"  API reference     {settings.base_url}/docs")
+    with db.unit_of_work():
+        code = None if settings.production else auth.make_setup_code()
+    if code:
+        logs.say(f"  First administrator, once:  {settings.base_url}/setup?code={code}")
+    logs.say("  Ctrl-C stops.\n")

@@ -1,0 +1,62 @@
+"""What happens between assembly and the first request: migrate, bootstrap, or refuse and say what to do."""
+
+import click
+from flask import Flask
+from sqlalchemy import text
+
+from app.core import config
+from app.core.config import Settings
+from app.core.errors import Failure
+from app.infra import db, migrations
+from app.main import features
+from app.main.factory import create_app
+
+RESERVED_CONNECTIONS = 10
+"""Kept free of PostgreSQL's max_connections, for operators and migrations."""
+
+
+class RefusesToStart(SystemExit):
+    """The service would not be right; the message says what to do. Printed to stderr, exit code 1."""
+
+
+def wsgi_app() -> Flask:
+    """Return the application that a WSGI server serves; commands, which may have to mend things, are let through."""
+    try:
+        settings = config.load()
+    except config.UnsafeSettings as error:
+        raise RefusesToStart(str(error)) from None
+    app = create_app(settings)
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name == "run":
+        prepare(settings)
+    return app
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database to where this code can work with it, or raise RefusesToStart."""
+    try:
+        if settings.migrates:
+            migrations.upgrade()
+        if migrations.are_pending():
+            message = "Migrations are pending. Run 'flask db upgrade', or set MIGRATE_ON_START=1."
+            raise RefusesToStart(f"Carboy refuses to start:\n  - {message}")
+        _check_connection_budget(settings)
+        with migrations.alone(), db.unit_of_work():
+            features.bootstrap()
+    except Failure as failure:
+        message = "The database does not answer. Check DATABASE_URL, and that the server runs."
+        raise RefusesToStart(f"Carboy refuses to start:\n  - {message} ({failure.code})") from failure
+
+
+def _check_connection_budget(settings: Settings) -> None:
+    if not db.is_postgres():
+        return
+    with db.engine().connect() as connection:
+        most = int(connection.execute(text("SHOW max_connections")).scalar_one())
+    wanted = settings.replicas * settings.workers * settings.pool_size
+    if wanted > most - RESERVED_CONNECTIONS:
+        message = (
+            f"REPLICAS × WORKERS × DATABASE_POOL_SIZE is {wanted} connections, and PostgreSQL allows {most}, of which"
+            f" {RESERVED_CONNECTIONS} stay free. Lower them, raise max_connections, or put PgBouncer between."
+        )
+        raise RefusesToStart(f"Carboy refuses to start:\n  - {message}")

@@ -1,0 +1,1 @@
+"""What every HTTP answer needs; knows no feature."""

@@ -1,0 +1,93 @@
+"""Reads JSON bodies strictly (RFC 8259, I-JSON): what parsers disagree on is refused, not guessed at."""
+
+import json
+import re
+from typing import Any, NoReturn
+from unicodedata import normalize
+
+from flask import request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.core.errors import Invalid, Malformed
+
+MAX_DEPTH = 32
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
+
+def read(limit: int) -> bytes:
+    """Return the body as JSON that any parser reads alike, in NFC; empty when there is none.
+
+    Raises 413 beyond ``limit`` bytes, 415 for another type or encoding, Malformed for bad bytes, syntax, depth,
+    duplicate keys or NaN, and Invalid for strings with U+0000 or lone surrogates.
+    """
+    request.max_content_length = limit
+    raw = request.get_data(cache=False)
+    if not raw:
+        return raw
+    if (
+        request.mimetype != "application/json"
+        or request.headers.get("Content-Encoding", "identity") != "identity"
+    ):
+        raise UnsupportedMediaType
+    if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType
+    return clean(raw)
+
+
+def clean(raw: bytes) -> bytes:
+    """Check JSON bytes and return them, rewritten only if a string had to be normalised."""
+    try:
+        _check_depth(raw)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise Malformed from error
+    if raw.isascii() and b"\\u" not in raw:
+        return raw
+    normalised = _normalised(value, "")
+    return raw if normalised == value else json.dumps(normalised, ensure_ascii=False).encode()
+
+
+def _check_depth(raw: bytes) -> None:
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for bracket in _BRACKETS.finditer(_STRINGS.sub(b"", raw)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise Malformed("The body is nested too deeply.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("The body has the same key twice.")
+    return found
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise Malformed("NaN and Infinity are not JSON.")
+
+
+def _normalised(value: Any, path: str) -> Any:  # noqa: ANN401 -- any JSON value
+    if isinstance(value, str):
+        return text(value, path)
+    if isinstance(value, list):
+        return [
+            _normalised(item, f"{path}.{place}" if path else str(place)) for place, item in enumerate(value)
+        ]
+    if isinstance(value, dict):
+        return {
+            text(key, path): _normalised(item, f"{path}.{key}" if path else key)
+            for key, item in value.items()
+        }
+    return value
+
+
+def text(value: str, field: str) -> str:
+    """Return a string in NFC; raise Invalid if a database or an encoder would choke on it."""
+    if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+        name = field if field.isprintable() and len(field) <= 64 else "body"
+        raise Invalid(details={name or "body": ["U+0000 and lone surrogates are not allowed."]})
+    return normalize("NFC", value)

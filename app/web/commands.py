@@ -1,0 +1,47 @@
+"""Commands of ``flask …``: a unit of work around each, failures said in words, exit codes that mean something."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from app.core.errors import Failure
+from app.infra import db
+
+
+def group(name: str, text: str) -> AppGroup:
+    """Return a group of commands."""
+    return AppGroup(name, help=text)
+
+
+def command(
+    parent: click.Group, name: str, *, unit: bool = True, writes: bool = True
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Register a function as a command; it runs in a unit of work unless it opens its own."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @wraps(function)
+        def run(*args: Any, **options: Any) -> Any:  # noqa: ANN401 -- whatever the command takes
+            try:
+                if not unit:
+                    return function(*args, **options)
+                with db.unit_of_work(writes=writes):
+                    return function(*args, **options)
+            except Failure as failure:
+                raise click.ClickException(in_words(failure)) from failure
+
+        return parent.command(name)(with_appcontext(run))
+
+    return decorate
+
+
+def in_words(failure: Failure) -> str:
+    """Write a failure with its details for a terminal."""
+    return "\n".join(
+        [
+            str(failure),
+            *(f"  {field}: {reason}" for field, reasons in failure.details.items() for reason in reasons),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""What Carboy promises, held: mirrors ``app/``, in two worlds."""

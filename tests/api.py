@@ -1,0 +1,119 @@
+"""A client that speaks as clients of the API do, and people to speak for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.core.caller import OPERATOR
+from app.features.access import service as access
+from app.features.accounts import service as accounts
+from app.infra import db
+from tests.world import PASSWORD
+
+_numbers = count(1)
+
+
+@dataclass
+class Person:
+    """Somebody with an account, and their tokens once they signed in."""
+
+    id: int
+    username: str
+    email: str
+    password: str = PASSWORD
+    access_token: str | None = None
+    refresh_token: str | None = None
+
+
+@dataclass
+class Api:
+    """JSON in and out, over the whole application; ``as_(person)`` sends their access token."""
+
+    app: Flask
+    token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    address: str = "127.0.0.1"
+
+    def as_(self, person: Person) -> "Api":
+        """Return a client that is signed in as this person; signs them in if they are not yet."""
+        if person.access_token is None:
+            self.sign_in(person)
+        return Api(self.app, person.access_token, dict(self.headers), self.address)
+
+    def at(self, address: str) -> "Api":
+        """Return the same client at another address."""
+        return Api(self.app, self.token, dict(self.headers), address)
+
+    def sign_in(self, person: Person) -> TestResponse:
+        """Sign a person in and keep their tokens."""
+        answer = self.post("/auth/login", {"username": person.username, "password": person.password})
+        assert answer.status_code == 200, answer.text
+        person.access_token = answer.json["data"]["access_token"]  # type: ignore[index]
+        person.refresh_token = answer.json["data"]["refresh_token"]  # type: ignore[index]
+        return answer
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        return self.send("GET", path, **more)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+        return self.send("POST", path, body, **more)
+
+    def put(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+        return self.send("PUT", path, body, **more)
+
+    def patch(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+        return self.send("PATCH", path, body, **more)
+
+    def delete(self, path: str, **more: Any) -> TestResponse:
+        return self.send("DELETE", path, **more)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+        **more: Any,
+    ) -> TestResponse:
+        """Send a request. ``body`` is JSON; ``data`` is bytes as they are, said to be JSON unless headers differ."""
+        sent = {**self.headers, **(headers or {})}
+        if self.token and "Authorization" not in sent:
+            sent["Authorization"] = f"Bearer {self.token}"
+        if data is not None:
+            more.update(data=data, content_type=sent.pop("Content-Type", "application/json"))
+        elif body is not None:
+            more["json"] = body
+        return self.app.test_client().open(
+            path, method=method, headers=sent, environ_base={"REMOTE_ADDR": self.address}, **more
+        )
+
+
+def a_user(*, roles: tuple[str, ...] = ("user",), password: str = PASSWORD, **named: Any) -> Person:
+    """Make an account; a test names only what it is about."""
+    number = next(_numbers)
+    username = named.pop("username", f"user{number}")
+    email = named.pop("email", f"{username}@people.test")
+    with db.unit_of_work():
+        hashed = accounts.hash_new_password(password, hints=())
+        account = accounts.NewAccount(username, email, hashed, **named)
+        made = accounts.create(account, roles=roles, by=OPERATOR)
+    return Person(made.id, username, email, password)
+
+
+def an_admin(**named: Any) -> Person:
+    """Make an administrator."""
+    return a_user(roles=("admin", "user"), **named)
+
+
+def a_role(*permissions: str, name: str | None = None) -> str:
+    """Make a role and return its name."""
+    chosen = name or f"role-{next(_numbers)}"
+    with db.unit_of_work():
+        access.create_role(name=chosen, description="", permissions=permissions, by=OPERATOR)
+    return chosen

@@ -1,0 +1,82 @@
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import clock as system_clock
+from app.infra import logs
+from tests.api import Api
+from tests.live import LiveServer, running
+from tests.world import World
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0"}  # noqa: S104 -- compared with, not bound to
+
+
+@pytest.fixture(scope="session")
+def the_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World.make(tmp_path_factory.mktemp("var"))
+
+
+@pytest.fixture
+def world(the_world: World) -> Iterator[World]:
+    """The application on its database; whatever a test does to it is undone."""
+    yield the_world
+    the_world.reset()
+
+
+@pytest.fixture
+def api(world: World) -> Api:
+    """A client that is not signed in."""
+    return Api(world.app)
+
+
+@pytest.fixture(autouse=True)
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Remember the log instead of printing it."""
+    written: list[bytes] = []
+    monkeypatch.setattr(logs, "write", written.append)
+    return written
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC).replace(microsecond=0)
+
+    def advance(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stop the clock that every floor reads."""
+    stopped = Clock()
+    monkeypatch.setattr(system_clock, "now", stopped.now)
+    return stopped
+
+
+@pytest.fixture(autouse=True)
+def _no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections that leave this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in _LOOPBACK:
+            raise AssertionError(f"a test connects to {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The real server as a process of its own, on an SQLite database of its own."""
+    with running(Path(tmp_path_factory.mktemp("live"))) as server:
+        yield server

@@ -1,0 +1,105 @@
+"""The real server, started as users start it: a process, a port, a database of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+
+
+@dataclass
+class LiveServer:
+    """A running server; ``output`` is what it printed so far."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    @property
+    def setup_code(self) -> str:
+        """Return the one-time code that it printed."""
+        found = re.search(r"/setup\?code=(\S+)", self.output)
+        assert found, self.output
+        return found[1]
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Ask it to stop and return its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS)
+
+
+def environment(var: Path, **settings: str) -> dict[str, str]:
+    """Return an environment with nothing of ours but these settings; the working directory has no ``.env``."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "HOME", "LANG", "TMPDIR"} or name.startswith("COVERAGE")
+    }
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "VAR_DIR": str(var),
+        "PASSWORD_HASH_MEMORY_KIB": "8",
+        "PASSWORD_HASH_TIME_COST": "1",
+        "RATELIMIT_SCALE": "0",
+        **settings,
+    }
+
+
+@contextmanager
+def running(var: Path, **settings: str) -> Iterator[LiveServer]:
+    """Start the server, wait until it answers, and stop it at the end."""
+    port = settings.setdefault("PORT", str(free_port()))
+    log = var / "server.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py"), "serve"],
+            cwd=var,
+            env=environment(var, **settings),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = LiveServer(f"http://127.0.0.1:{port}", process, log)
+    try:
+        wait_until_it_answers(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            server.stop()
+
+
+def wait_until_it_answers(server: LiveServer) -> None:
+    """Return once ``/health`` answers; fail with what the server printed if it ends or takes too long."""
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        assert server.process.poll() is None, server.output
+        try:
+            urllib.request.urlopen(f"{server.url}/health", timeout=1).close()
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"no answer within {START_SECONDS} s:\n{server.output}")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,299 @@
+"""Throw-away PostgreSQL and Redis servers on free local ports, gone when their user is, however it ends."""
+
+import os
+import pwd
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import redis as redis_client
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+# Below the ports that systems hand out to outgoing connections: a stopped server finds its own free again.
+PORTS = range(15_000, 32_000)
+
+POSTGRES_PLACES = (
+    "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
+    "/usr/pgsql-*/bin",  # Fedora, Red Hat
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+POSTGRES_OPTIONS = (
+    "listen_addresses=127.0.0.1",
+    "max_connections=100",
+    "dynamic_shared_memory_type=mmap",  # everything lies in the server's folder and goes with it
+    # All that protects data from a power cut is off: these data live for one run.
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+)
+
+# Waits for the end of its input. A word before it means "stopped"; none, that whoever started us has died.
+WATCH = 'read -r word || { kill -QUIT "$1"; sleep 1; kill -KILL "$1"; rm -rf "$2"; } 2>/dev/null'
+
+
+class ServerMissing(Exception):
+    """No such server is installed; the message names it."""
+
+
+class ServerFailed(Exception):
+    """The server did not start; the message ends with its log."""
+
+
+class Server:
+    """One server, which tests may stop, kill, freeze and start again with the same URL and data."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        command: Sequence[str],
+        folder: Path,
+        ping: Callable[[], None],
+        stop_signal: signal.Signals,
+    ) -> None:
+        self.url = url
+        self._command = command
+        self._folder = folder
+        self._ping = ping
+        self._stop_signal = stop_signal
+        self._is_frozen = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return once the server answers; raise ServerFailed if it does not within START_SECONDS."""
+        owner = self._folder.stat()
+        with (self._folder / "log").open("ab") as log:
+            self._process = _spawn(self._command, uid=owner.st_uid, gid=owner.st_gid, output=log.fileno())
+        self._watch = subprocess.Popen(
+            ["/bin/sh", "-c", WATCH, "watch", str(self._process.pid), str(self._folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._wait_for_an_answer()
+
+    def stop(self) -> None:
+        """Stop the server in order, and kill it if that takes more than STOP_SECONDS."""
+        if self._process is None:
+            return
+        if self._is_frozen:
+            self.thaw()
+        self._process.send_signal(self._stop_signal)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the server at once, without a goodbye to anyone."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        self._is_frozen = False
+        if self._watch is not None:
+            with suppress(BrokenPipeError):
+                self._watch.communicate(b"stopped\n")
+            self._watch = None
+
+    def freeze(self) -> None:
+        """Keep the server from answering while its port and connections stay open."""
+        self._signal(signal.SIGSTOP)
+        self._is_frozen = True
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._signal(signal.SIGCONT)
+        self._is_frozen = False
+
+    def _wait_for_an_answer(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._ping()
+            except (psycopg.Error, redis_client.RedisError) as error:
+                if self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                    continue
+                self.kill()
+                last_lines = (self._folder / "log").read_text(errors="replace").splitlines()[-10:]
+                raise ServerFailed("\n".join([f"{self._command[0]} did not start:", *last_lines])) from error
+            return
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and its children (PostgreSQL serves each connection with one)."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGSTOP)  # so that no child is born between the count and the signal
+        for pid in (*_children(self._process.pid), self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@contextmanager
+def postgres() -> Iterator[Server]:
+    """Run a new, empty PostgreSQL; raise ServerMissing where none is installed."""
+    binaries = find_postgres()
+    if binaries is None:
+        raise ServerMissing("no PostgreSQL server found")
+    with _folder(account=_unprivileged()) as folder:
+        _initialise(binaries, folder)
+        port = _free_port()
+        options = (*POSTGRES_OPTIONS, f"port={port}", f"unix_socket_directories={folder}")
+        server = Server(
+            url=f"postgresql+psycopg://carboy@127.0.0.1:{port}/postgres",
+            command=[
+                str(binaries / "postgres"),
+                *("-D", str(folder / "data")),
+                *(word for option in options for word in ("-c", option)),
+            ],
+            folder=folder,
+            ping=lambda: _ping_postgres(port),
+            stop_signal=signal.SIGINT,  # PostgreSQL's "fast" shutdown, which waits for no client
+        )
+        yield from _running(server)
+
+
+@contextmanager
+def redis() -> Iterator[Server]:
+    """Run a new, empty Redis that appends to a file; raise ServerMissing where none is installed."""
+    binary = find_redis()
+    if binary is None:
+        raise ServerMissing("no Redis server found")
+    with _folder() as folder:
+        port = _free_port()
+        options = (f"--port {port}", "--bind 127.0.0.1", f"--dir {folder}", "--appendonly yes", "--save ")
+        server = Server(
+            url=f"redis://127.0.0.1:{port}/0",
+            command=[str(binary), *(word for option in options for word in option.split(" ", 1))],
+            folder=folder,
+            ping=lambda: _ping_redis(port),
+            stop_signal=signal.SIGTERM,
+        )
+        yield from _running(server)
+
+
+def find_postgres() -> Path | None:
+    """Find the folder of initdb and postgres: on PATH, or the newest where systems put it."""
+    on_path = shutil.which("postgres")
+    places = [Path(on_path).resolve().parent] if on_path else []
+    for pattern in POSTGRES_PLACES:
+        places += sorted(Path("/").glob(pattern.removeprefix("/")), key=_version, reverse=True)
+    return next((place for place in places if {"initdb", "postgres"} <= set(_names(place))), None)
+
+
+def find_redis() -> Path | None:
+    """Find redis-server on PATH, or Valkey, which speaks the same."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    return Path(found) if found else None
+
+
+def _names(place: Path) -> list[str]:
+    return [path.name for path in place.iterdir()] if place.is_dir() else []
+
+
+def _version(place: Path) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", str(place)))
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Name the account that PostgreSQL runs as when we are root, whom it refuses."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+@contextmanager
+def _folder(*, account: pwd.struct_passwd | None = None) -> Iterator[Path]:
+    # Short, because the path of a Unix socket ends at about a hundred characters.
+    folder = Path(tempfile.mkdtemp(prefix="carboy-"))
+    try:
+        if account is not None:
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _initialise(binaries: Path, folder: Path) -> None:
+    owner = folder.stat()
+    with (folder / "log").open("ab") as log:
+        command = [
+            str(binaries / "initdb"),
+            *("-D", str(folder / "data")),
+            *("--username", "carboy", "--auth", "trust", "--encoding", "UTF8"),
+            *("--locale", "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"),
+            *("--no-sync", "--no-instructions"),
+        ]
+        initdb = _spawn(command, uid=owner.st_uid, gid=owner.st_gid, output=log.fileno())
+        try:
+            failed = initdb.wait(START_SECONDS) != 0
+        finally:
+            initdb.kill()
+            initdb.wait()
+    if failed:
+        raise ServerFailed((folder / "log").read_text(errors="replace"))
+
+
+def _spawn(command: Sequence[str], *, uid: int, gid: int, output: int) -> subprocess.Popen[bytes]:
+    """Start a program as the owner of its folder, in a session that Ctrl-C does not reach."""
+    other = uid != os.geteuid()
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd="/",
+        start_new_session=True,
+        user=uid if other else None,
+        group=gid if other else None,
+        extra_groups=() if other else None,
+    )
+
+
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServerFailed("no free port found")
+
+
+def _ping_postgres(port: int) -> None:
+    psycopg.connect(host="127.0.0.1", port=port, user="carboy", dbname="postgres", connect_timeout=2).close()
+
+
+def _ping_redis(port: int) -> None:
+    with redis_client.Redis(port=port, socket_timeout=2) as client:
+        client.ping()
+
+
+def _children(parent: int) -> list[int]:
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+    pairs = (line.split() for line in listing.stdout.splitlines())
+    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
