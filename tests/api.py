@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.core.caller import OPERATOR
@@ -15,6 +16,30 @@ from app.infra import db
 from tests.world import PASSWORD
 
 _numbers = count(1)
+
+
+class Answer(TestResponse):
+    """What the service answered; ``json`` is whatever it is."""
+
+    @property
+    def json(self) -> Any:
+        return super().json
+
+    @property
+    def result(self) -> Any:
+        """Return the ``data`` of a success."""
+        assert self.json["status"] == "success", self.text
+        return self.json["data"]
+
+    @property
+    def code(self) -> str:
+        """Return the code of a failure."""
+        return str(self.json["error"]["code"])
+
+    @property
+    def details(self) -> dict[str, list[str]]:
+        """Return the details of a failure."""
+        return dict(self.json["error"]["details"])
 
 
 @dataclass
@@ -48,27 +73,27 @@ class Api:
         """Return the same client at another address."""
         return Api(self.app, self.token, dict(self.headers), address)
 
-    def sign_in(self, person: Person) -> TestResponse:
+    def sign_in(self, person: Person) -> Answer:
         """Sign a person in and keep their tokens."""
         answer = self.post("/auth/login", {"username": person.username, "password": person.password})
         assert answer.status_code == 200, answer.text
-        person.access_token = answer.json["data"]["access_token"]  # type: ignore[index]
-        person.refresh_token = answer.json["data"]["refresh_token"]  # type: ignore[index]
+        person.access_token = answer.result["access_token"]
+        person.refresh_token = answer.result["refresh_token"]
         return answer
 
-    def get(self, path: str, **more: Any) -> TestResponse:
+    def get(self, path: str, **more: Any) -> Answer:
         return self.send("GET", path, **more)
 
-    def post(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+    def post(self, path: str, body: Any = None, **more: Any) -> Answer:
         return self.send("POST", path, body, **more)
 
-    def put(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+    def put(self, path: str, body: Any = None, **more: Any) -> Answer:
         return self.send("PUT", path, body, **more)
 
-    def patch(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+    def patch(self, path: str, body: Any = None, **more: Any) -> Answer:
         return self.send("PATCH", path, body, **more)
 
-    def delete(self, path: str, **more: Any) -> TestResponse:
+    def delete(self, path: str, **more: Any) -> Answer:
         return self.send("DELETE", path, **more)
 
     def send(
@@ -80,7 +105,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
         **more: Any,
-    ) -> TestResponse:
+    ) -> Answer:
         """Send a request. ``body`` is JSON; ``data`` is bytes as they are, said to be JSON unless headers differ."""
         sent = {**self.headers, **(headers or {})}
         if self.token and "Authorization" not in sent:
@@ -89,9 +114,9 @@ class Api:
             more.update(data=data, content_type=sent.pop("Content-Type", "application/json"))
         elif body is not None:
             more["json"] = body
-        return self.app.test_client().open(
-            path, method=method, headers=sent, environ_base={"REMOTE_ADDR": self.address}, **more
-        )
+        client = FlaskClient(self.app, Answer)
+        answer = client.open(path, method=method, headers=sent, environ_base={"REMOTE_ADDR": self.address}, **more)
+        return cast("Answer", answer)
 
 
 def a_user(*, roles: tuple[str, ...] = ("user",), password: str = PASSWORD, **named: Any) -> Person:

@@ -6,13 +6,13 @@ def test_a_person_registers_signs_in_refreshes_and_signs_out(api: Api) -> None:
         "/auth/register", {"username": "grace", "email": "Grace@Navy.test", "password": "SecurePass123!"}
     )
     assert registered.status_code == 201
-    assert registered.json["data"]["roles"] == ["user"]
+    assert registered.result["roles"] == ["user"]
 
-    signed_in = api.post("/auth/login", {"email": "grace@navy.test", "password": "SecurePass123!"}).json["data"]
+    signed_in = api.post("/auth/login", {"email": "grace@navy.test", "password": "SecurePass123!"}).result
     grace = Api(api.app, signed_in["access_token"])
-    assert grace.get("/auth/me").json["data"]["email"] == "Grace@Navy.test"
+    assert grace.get("/auth/me").result["email"] == "Grace@Navy.test"
 
-    refreshed = api.post("/auth/refresh", {"refresh_token": signed_in["refresh_token"]}).json["data"]
+    refreshed = api.post("/auth/refresh", {"refresh_token": signed_in["refresh_token"]}).result
     assert refreshed["refresh_token"] != signed_in["refresh_token"]
 
     assert grace.post("/auth/logout").status_code == 204
