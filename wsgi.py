@@ -1,5 +1,5 @@
 """The WSGI entry, which also makes ``flask …`` find the application."""
 
-from app.main.starting import wsgi_app
+from app.main.factory import wsgi_app
 
 app = wsgi_app()

@@ -1,4 +1,6 @@
-"""Carboy, a Flask service crated to ship. Six floors, imports only go down:
+"""Carboy, a Flask service crated to ship.
+
+Six floors, imports only go down:
 
 1. ``core``      plain Python: settings, failures, permissions, tokens, passwords
 2. ``infra``     the neighbours: database, Redis, logs; each with an embedded form

@@ -1,6 +1,9 @@
 """Runs migrations on the connection that ``app.infra.migrations`` holds the lock on."""
 
+from typing import Literal
+
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 
 from app.infra.columns import Model, UtcDateTime
 from app.main import features
@@ -8,7 +11,7 @@ from app.main import features
 features.load_models()
 
 
-def render(kind: str, item: object, _context: object) -> str | bool:
+def render(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
     """Write our types as what they are in the database: a migration must not change when the code does."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"

@@ -19,6 +19,9 @@ Network = IPv4Network | IPv6Network
 Words = Annotated[tuple[str, ...], NoDecode]
 
 SECRET_LENGTH = 32
+_SECRET_SIGNS = 10
+_OWASP_MEMORY_KIB, _OWASP_TIME_COST = 19456, 2
+_EVERYWHERE = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 _PLACEHOLDERS = (
     "changeme",
     "change-me",
@@ -42,19 +45,13 @@ class UnsafeSettings(Exception):
 class Settings(BaseSettings):
     """Everything that can be set. Lists are separated by commas; durations are in the unit of their name."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = Field(
         "development", description="`production` refuses to start with unsafe settings."
     )
-    debug: bool = Field(
-        False, description="Show tracebacks in the browser and reload on changes; never in production."
-    )
-    service_name: str = Field(
-        "carboy", description="Name of the service in `/health`, logs and the API reference."
-    )
+    debug: bool = Field(False, description="Show tracebacks in the browser and reload on changes; never in production.")
+    service_name: str = Field("carboy", description="Name of the service in `/health`, logs and the API reference.")
     secret_key: Words = Field(
         (),
         description="32 or more random characters from which all keys are derived; a list to rotate, newest first."
@@ -63,9 +60,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="Where users reach the service; the only base of links. Empty: HOST and PORT."
     )
-    allow_http: bool = Field(
-        False, description="Let production run with an `http://` PUBLIC_URL (behind a VPN, say)."
-    )
+    allow_http: bool = Field(False, description="Let production run with an `http://` PUBLIC_URL (behind a VPN, say).")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
@@ -80,18 +75,10 @@ class Settings(BaseSettings):
         "",
         description="`postgresql://user:password@host/name` or `sqlite:///path`. Empty: SQLite in VAR_DIR.",
     )
-    database_pool_size: int = Field(
-        0, ge=0, le=1000, description="Connections of each worker. 0: one for each thread."
-    )
-    database_pool_seconds: float = Field(
-        5, gt=0, le=60, description="How long a request waits for a free connection."
-    )
-    database_statement_seconds: float = Field(
-        10, gt=0, le=3600, description="PostgreSQL ends a statement after this."
-    )
-    redis_url: str = Field(
-        "", description="`redis://host:6379/0`. Empty: limits and counters live in this process."
-    )
+    database_pool_size: int = Field(0, ge=0, le=1000, description="Connections of each worker. 0: one for each thread.")
+    database_pool_seconds: float = Field(5, gt=0, le=60, description="How long a request waits for a free connection.")
+    database_statement_seconds: float = Field(10, gt=0, le=3600, description="PostgreSQL ends a statement after this.")
+    redis_url: str = Field("", description="`redis://host:6379/0`. Empty: limits and counters live in this process.")
     redis_seconds: float = Field(
         0.25, gt=0, le=10, description="How long a request waits for Redis before going on without."
     )
@@ -100,16 +87,10 @@ class Settings(BaseSettings):
         description="Migrate before serving. Empty: yes in development; production refuses to start instead.",
     )
 
-    trusted_proxies: Words = Field(
-        (), description="Networks (CIDR) whose X-Forwarded-For and -Proto are believed."
-    )
-    allowed_origins: Words = Field(
-        (), description="Exact origins that may call the API from a browser (CORS)."
-    )
+    trusted_proxies: Words = Field((), description="Networks (CIDR) whose X-Forwarded-For and -Proto are believed.")
+    allowed_origins: Words = Field((), description="Exact origins that may call the API from a browser (CORS).")
     ratelimit_default: str = Field("600/minute", description="Requests of one signed-in user.")
-    ratelimit_anonymous: str = Field(
-        "300/minute", description="Requests of one address that is not signed in."
-    )
+    ratelimit_anonymous: str = Field("300/minute", description="Requests of one address that is not signed in.")
     ratelimit_login: str = Field("10/minute", description="Sign-ins of one address.")
     ratelimit_register: str = Field("30/minute", description="Registrations of one address.")
     ratelimit_scale: float = Field(
@@ -122,9 +103,7 @@ class Settings(BaseSettings):
     password_min_length: int = Field(
         8, ge=8, le=64, description="Least length of a password (15 if it is the only factor: NIST)."
     )
-    password_hash_memory_kib: int = Field(
-        19456, ge=8, le=1_048_576, description="argon2id memory (OWASP: 19456)."
-    )
+    password_hash_memory_kib: int = Field(19456, ge=8, le=1_048_576, description="argon2id memory (OWASP: 19456).")
     password_hash_time_cost: int = Field(2, ge=1, le=10, description="argon2id passes (OWASP: 2).")
     access_token_seconds: int = Field(3600, ge=30, le=86_400, description="Life of an access token.")
     refresh_token_seconds: int = Field(
@@ -135,9 +114,7 @@ class Settings(BaseSettings):
         10_000, ge=0, le=10_000_000, description="Lists count exactly up to here, unless asked for more."
     )
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least level that is logged."
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @field_validator("secret_key", "trusted_proxies", "allowed_origins", mode="before")
     @classmethod
@@ -181,8 +158,8 @@ class Settings(BaseSettings):
 
     @property
     def pool_size(self) -> int:
-        """Return the connections of one worker."""
-        return self.database_pool_size or self.threads
+        """Return the connections of one worker; two at least, because migrating holds a lock on one."""
+        return max(2, self.database_pool_size or self.threads)
 
     @property
     def migrates(self) -> bool:
@@ -233,11 +210,11 @@ class Settings(BaseSettings):
             found.append("ALLOWED_ORIGINS has '*'. List the exact origins of your own pages.")
         if self.debug:
             found.append("DEBUG is on. Unset it: it shows the inside of the service to everyone.")
-        if any(word in {"*", "0.0.0.0", "::"} or word.endswith("/0") for word in self.trusted_proxies):
+        if any(word in _EVERYWHERE or word.endswith("/0") for word in self.trusted_proxies):
             found.append(
                 "TRUSTED_PROXIES trusts every address, so anyone may forge theirs. Name your proxies' networks."
             )
-        if self.password_hash_memory_kib < 19456 or self.password_hash_time_cost < 2:
+        if self.password_hash_memory_kib < _OWASP_MEMORY_KIB or self.password_hash_time_cost < _OWASP_TIME_COST:
             found.append("PASSWORD_HASH_* is below what OWASP asks (19456 KiB, 2 passes). Unset it.")
         return found
 
@@ -276,6 +253,6 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
 def _is_weak(secret: str) -> bool:
     return (
         len(secret) < SECRET_LENGTH
-        or len(set(secret)) < 10
+        or len(set(secret)) < _SECRET_SIGNS
         or any(word in secret.casefold() for word in _PLACEHOLDERS)
     )

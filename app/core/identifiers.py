@@ -18,8 +18,7 @@ USERNAME_FORM = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{1,30}[A-Za-z0-9])$"
 _USERNAME = re.compile(USERNAME_FORM)
 
 RESERVED = frozenset(
-    "admin administrator api anonymous auth carboy console daemon everyone guest help info mail me moderator nobody"
-    " noreply operator owner postmaster root security staff superuser support system webmaster".split()
+    ["admin", "administrator", "api", "anonymous", "auth", "carboy", "console", "daemon", "everyone", "guest", "help", "info", "mail", "me", "moderator", "nobody", "noreply", "operator", "owner", "postmaster", "root", "security", "staff", "superuser", "support", "system", "webmaster"]
 )
 
 # Ownership is proved by a mail, not by the name: closed networks really use .test, .local and .example.
@@ -32,12 +31,10 @@ def email_key(email: str) -> str:
 
 
 def _checked(email: str) -> str:
-    if len(email) > EMAIL_LENGTH or any(ord(sign) < 33 for sign in email):
+    if len(email) > EMAIL_LENGTH or any(sign <= " " for sign in email):
         raise Invalid(details={"email": [NOT_AN_EMAIL]})
     try:
-        return email_validator.validate_email(
-            email, check_deliverability=False, allow_smtputf8=False
-        ).normalized
+        return email_validator.validate_email(email, check_deliverability=False, allow_smtputf8=False).normalized
     except email_validator.EmailNotValidError as error:
         raise Invalid(details={"email": [NOT_AN_EMAIL]}) from error
 
@@ -51,8 +48,7 @@ def username_key(username: str) -> str:
         raise Invalid(
             details={
                 "username": [
-                    "Use 3 to 32 letters, digits, dots, hyphens and underscores;"
-                    " begin and end with a letter or digit."
+                    "Use 3 to 32 letters, digits, dots, hyphens and underscores; begin and end with a letter or digit."
                 ]
             }
         )

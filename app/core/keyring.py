@@ -36,9 +36,7 @@ class Keyring:
         """Open what any secret of the list sealed, else raise Undecryptable."""
         for secret in self._secrets:
             try:
-                return AESGCM(_derive(secret, purpose)).decrypt(
-                    sealed[:_NONCE], sealed[_NONCE:], purpose.encode()
-                )
+                return AESGCM(_derive(secret, purpose)).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
             except InvalidTag:
                 continue
         raise Undecryptable(purpose)

@@ -14,6 +14,7 @@ MAX_PER_PAGE = 100
 MAX_CURSOR_LENGTH = 1024
 
 T = TypeVar("T")
+U = TypeVar("U")
 Count = Literal["capped", "exact", "none"]
 
 
@@ -43,7 +44,7 @@ class Page(Generic[T]):
     total: int | None = None
     total_exact: bool = True
 
-    def with_items(self, items: Sequence[T]) -> "Page[T]":
+    def with_items(self, items: Sequence[U]) -> "Page[U]":
         """Return the same page with its items in another form."""
         return Page(items, self.request, self.has_next, self.next_cursor, self.total, self.total_exact)
 

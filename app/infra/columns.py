@@ -29,7 +29,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's protocol
         """Return UTC."""
         if value is None:
             return None
@@ -48,7 +48,7 @@ class Model(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcDateTime(), UUID: Uuid(), int: BigId}  # noqa: RUF012 -- SQLAlchemy's protocol
+    type_annotation_map = {datetime: UtcDateTime(), UUID: Uuid(), int: BigId}
 
     def __repr__(self) -> str:
         """Show the key only: secrets and personal data never reach a log through a repr."""

@@ -154,7 +154,7 @@ def translated() -> Iterator[None]:
     except DBAPIError as error:
         if not engines.is_away(error.orig):
             raise
-        log.error("database does not answer", extra={"error": type(error.orig).__name__})
+        log.warning("database does not answer", extra={"error": type(error.orig).__name__})
         raise Unavailable from error
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_
 
 from app.core.config import Settings
 from app.core.errors import Invalid
 from app.core.ids import BIGGEST, UUID
 from app.core.paging import Page, PageRequest, read_cursor, write_cursor
 from app.infra import db
+from app.infra.query import AnySelect
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def connect(settings: Settings) -> None:
     _count_cap = settings.count_cap
 
 
-def page(statement: Select[Any], request: PageRequest, order: Order) -> Page[Row[Any]]:
+def page(statement: AnySelect, request: PageRequest, order: Order) -> Page[Row[Any]]:
     """Return one page of a SELECT that has no order of its own.
 
     The sort columns must be among the selected ones. By cursor the cost is that of the first page at any depth;
@@ -55,7 +56,7 @@ def page(statement: Select[Any], request: PageRequest, order: Order) -> Page[Row
     )
 
 
-def _by_number(statement: Select[Any], request: PageRequest, order: Order) -> Select[Any]:
+def _by_number(statement: AnySelect, request: PageRequest, order: Order) -> AnySelect:
     if request.offset == 0:
         return statement
     keys = (
@@ -68,21 +69,18 @@ def _by_number(statement: Select[Any], request: PageRequest, order: Order) -> Se
     return statement.where(order.columns[-1].in_(select(keys.c.key)))
 
 
-def _by_cursor(statement: Select[Any], request: PageRequest, order: Order) -> Select[Any]:
+def _by_cursor(statement: AnySelect, request: PageRequest, order: Order) -> AnySelect:
     if not request.cursor:
         return statement
     values = read_cursor(request.cursor, _signature(order), len(order.columns))
     edge = tuple_(
-        *(
-            literal(_decoded(value, column), column.type)
-            for value, column in zip(values, order.columns, strict=True)
-        )
+        *(literal(_decoded(value, column), column.type) for value, column in zip(values, order.columns, strict=True))
     )
     place = tuple_(*order.columns)
     return statement.where(place < edge if order.descending else place > edge)
 
 
-def _count(statement: Select[Any], request: PageRequest) -> tuple[int | None, bool]:
+def _count(statement: AnySelect, request: PageRequest) -> tuple[int | None, bool]:
     if request.count == "none":
         return None, True
     if request.count == "exact":
@@ -102,9 +100,7 @@ def _signature(order: Order) -> str:
 
 
 def _cursor_after(row: Row[Any], order: Order) -> str:
-    return write_cursor(
-        _signature(order), [_encoded(getattr(row, str(column.key))) for column in order.columns]
-    )
+    return write_cursor(_signature(order), [_encoded(getattr(row, str(column.key))) for column in order.columns])
 
 
 def _encoded(value: Any) -> str | int:  # noqa: ANN401 -- any value of a sort column
@@ -114,16 +110,18 @@ def _encoded(value: Any) -> str | int:  # noqa: ANN401 -- any value of a sort co
 
 
 def _decoded(value: str | int, column: ColumnElement[Any]) -> Any:  # noqa: ANN401 -- any value of a sort column
+    """Read a value of a cursor as what the column holds; cursors can be tampered with."""
     wanted = column.type.python_type
+    fits = type(value) is int and abs(value) <= BIGGEST if wanted is int else type(value) is str and "\0" not in value
+    if not fits:
+        raise _tampered()
     try:
-        if wanted is int:
-            if type(value) is not int or abs(value) > BIGGEST:
-                raise ValueError
-            return value
-        if type(value) is not str or "\0" in value:
-            raise ValueError
         if wanted is datetime:
-            return datetime.fromisoformat(value).astimezone(UTC)
-        return UUID(value) if wanted is UUID else value
+            return datetime.fromisoformat(str(value)).astimezone(UTC)
+        return UUID(str(value)) if wanted is UUID else value
     except (ValueError, OverflowError) as error:
-        raise Invalid(details={"cursor": ["This cursor is not valid. Begin again without it."]}) from error
+        raise _tampered() from error
+
+
+def _tampered() -> Invalid:
+    return Invalid(details={"cursor": ["This cursor is not valid. Begin again without it."]})

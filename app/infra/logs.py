@@ -33,7 +33,7 @@ def connect(settings: Settings) -> None:
     logging.captureWarnings(capture=True)
 
 
-def emit(  # noqa: PLR0913 -- the columns of a line
+def emit(
     level: str,
     logger: str,
     message: str,

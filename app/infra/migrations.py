@@ -62,18 +62,21 @@ def alone() -> Iterator[Connection]:
     """Hold the lock of all instances. On SQLite the write transaction itself is it."""
     writing = db.engine().execution_options(**{engines.WRITES: True})
     with db.translated(), writing.connect() as connection:
-        driver = connection.connection.driver_connection
-        if not db.is_postgres():
-            driver.execute(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")  # type: ignore[union-attr]
-            driver.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr] -- rebuilding a table drops it
-            try:
-                yield connection
-            finally:
-                connection.invalidate()
-            return
-        driver.execute(f"SET statement_timeout = 0; SET lock_timeout = '{_WAIT_SECONDS}s'")  # type: ignore[union-attr]
-        driver.execute(f"SELECT pg_advisory_lock({_LOCK})")  # type: ignore[union-attr]
+        driver = connection.connection.cursor()
+        for statement in _ALONE_ON_POSTGRES if db.is_postgres() else _ALONE_ON_SQLITE:
+            driver.execute(statement)
         try:
             yield connection
         finally:
             connection.invalidate()  # the lock and the settings end with the connection
+
+
+_ALONE_ON_POSTGRES = (
+    "SET statement_timeout = 0",
+    f"SET lock_timeout = '{_WAIT_SECONDS}s'",
+    f"SELECT pg_advisory_lock({_LOCK})",
+)
+_ALONE_ON_SQLITE = (
+    f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}",
+    "PRAGMA foreign_keys = OFF",  # a table that is rebuilt is dropped in between
+)

@@ -15,15 +15,18 @@ from app.infra import db
 Row = Any
 """A named tuple of the selected columns."""
 
+AnySelect = Select[*tuple[Any, ...]]
+"""A SELECT of whatever columns."""
+
 _Convert = Callable[[Any], Any]
 
 
 class Query:
     """A SELECT whose parameters are named ``bindparam``s. Runs in autocommit, outside of the unit of work."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: AnySelect) -> None:
         self._statement = statement
-        self._compiled: tuple[Engine, "_Compiled"] | None = None
+        self._compiled: tuple[Engine, _Compiled] | None = None
 
     def rows(self, **given: object) -> list[Row]:
         """Return every row. A read has no effect, so one that met a dead connection is asked once more."""
@@ -46,7 +49,7 @@ class Query:
 
 
 class _Compiled:
-    def __init__(self, engine: Engine, statement: Select[Any]) -> None:
+    def __init__(self, engine: Engine, statement: AnySelect) -> None:
         dialect = engine.dialect
         compiled = statement.compile(dialect=dialect)
         self._sql = str(compiled)
@@ -57,7 +60,7 @@ class _Compiled:
             if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect))
         }
         columns = list(statement.selected_columns)
-        self._row = namedtuple("Row", [str(column.key) for column in columns])  # type: ignore[misc]  # noqa: PYI024 -- names known at run time
+        self._row: Callable[..., Row] = namedtuple("Row", [str(column.key) for column in columns])  # type: ignore[misc]  # noqa: PYI024 -- the names are known only here
         self._results: list[tuple[int, _Convert]] = [
             (place, convert)
             for place, column in enumerate(columns)
@@ -75,7 +78,7 @@ class _Compiled:
             found = cursor.fetchall()
             cursor.close()
         except engine.dialect.loaded_dbapi.Error as error:
-            gone = engine.dialect.is_disconnect(error, connection.dbapi_connection, None)  # type: ignore[arg-type]
+            gone = engine.dialect.is_disconnect(error, connection.dbapi_connection, None)
             if gone:
                 connection.invalidate(error)
             raise DBAPIError.instance(

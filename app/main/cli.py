@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.core.config import Settings
 from app.infra import db, migrations
-from app.main import doctor
+from app.main import doctor, features, serving
 from app.web.commands import command, group
 
 
@@ -61,8 +61,6 @@ def _add_serve(root: click.Group, settings: Settings) -> None:
     @click.option("--reload", is_flag=True, help="Restart when the code changes.")
     def serve(*, reload: bool) -> None:
         """Serve until Ctrl-C: migrates first in development, refuses pending migrations in production."""
-        from app.main import serving  # the factory, which installs this command, is needed by serving
-
         serving.serve(settings, reload=reload)
 
 
@@ -70,8 +68,6 @@ def _add_init(root: click.Group) -> None:
     @command(root, "init-db", unit=False)
     def init_db() -> None:
         """Create or migrate the tables, the built-in roles and the signing keys. Safe to repeat."""
-        from app.main import features
-
         migrations.upgrade()
         with migrations.alone(), db.unit_of_work():
             features.bootstrap()

@@ -39,15 +39,11 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     for complaint in would_refuse if not settings.production else ():
         yield Finding(f"production would refuse: {complaint}", is_warning=True)
     if not settings.production and not settings.host.startswith(_LOOPBACK):
-        yield Finding(
-            f"development settings listen on {settings.host}, where others reach them", is_warning=True
-        )
+        yield Finding(f"development settings listen on {settings.host}, where others reach them", is_warning=True)
     if settings.ratelimit_scale == 0:
         yield Finding("RATELIMIT_SCALE=0: traffic and registrations are not limited", is_warning=True)
     if settings.workers * settings.replicas > 1 and not settings.redis_url:
-        yield Finding(
-            "several processes and no REDIS_URL: each limits its own part of the traffic", is_warning=True
-        )
+        yield Finding("several processes and no REDIS_URL: each limits its own part of the traffic", is_warning=True)
     if settings.replicas > 1 and settings.database.startswith("sqlite"):
         yield Finding("SQLite cannot be shared by several instances; set DATABASE_URL", is_fault=True)
 

@@ -1,11 +1,12 @@
 """Makes the application from its settings."""
 
+import click
 from flask import Flask
 
 from app.core import config
 from app.core.config import Settings
 from app.infra import db, hits, listing, logs, redis
-from app.main import cli, features
+from app.main import cli, features, starting
 from app.web import application
 
 
@@ -17,4 +18,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = application.make(settings)
     features.install(app, settings)
     cli.install(app, settings)
+    return app
+
+
+def wsgi_app() -> Flask:
+    """Return the application that a WSGI server serves; commands, which may have to mend things, are let through."""
+    try:
+        settings = config.load()
+    except config.UnsafeSettings as error:
+        raise starting.RefusesToStart(str(error)) from None
+    app = create_app(settings)
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name == "run":
+        starting.prepare(settings)
     return app

@@ -42,9 +42,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
 
 def _greet(settings: Settings) -> None:
     world = "PostgreSQL" if db.is_postgres() else "SQLite"
-    logs.say(
-        f"\n  {settings.service_name.capitalize()} on {settings.base_url}   ({world}, {settings.environment})"
-    )
+    logs.say(f"\n  {settings.service_name.capitalize()} on {settings.base_url}   ({world}, {settings.environment})")
     logs.say(f"  API reference     {settings.base_url}/docs")
     with db.unit_of_work():
         code = None if settings.production else auth.make_setup_code()

@@ -1,15 +1,11 @@
 """What happens between assembly and the first request: migrate, bootstrap, or refuse and say what to do."""
 
-import click
-from flask import Flask
 from sqlalchemy import text
 
-from app.core import config
 from app.core.config import Settings
 from app.core.errors import Failure
 from app.infra import db, migrations
 from app.main import features
-from app.main.factory import create_app
 
 RESERVED_CONNECTIONS = 10
 """Kept free of PostgreSQL's max_connections, for operators and migrations."""
@@ -17,19 +13,6 @@ RESERVED_CONNECTIONS = 10
 
 class RefusesToStart(SystemExit):
     """The service would not be right; the message says what to do. Printed to stderr, exit code 1."""
-
-
-def wsgi_app() -> Flask:
-    """Return the application that a WSGI server serves; commands, which may have to mend things, are let through."""
-    try:
-        settings = config.load()
-    except config.UnsafeSettings as error:
-        raise RefusesToStart(str(error)) from None
-    app = create_app(settings)
-    context = click.get_current_context(silent=True)
-    if context is None or context.info_name == "run":
-        prepare(settings)
-    return app
 
 
 def prepare(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """Flask with its settings, and what happens around each view: limit, identify, authorise, read, one unit, shape."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partialmethod, wraps
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from app.core.ids import BIGGEST
 from app.infra import db
 from app.web import caller as callers
 from app.web import errors, headers, limits, paging, schemas, versions
-from app.web.declaration import Access, Declaration, View, of
+from app.web.declaration import Access, Declaration, V, View, of
 from app.web.request_log import RequestLog
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,25 +43,31 @@ class Id(BaseConverter):
 
 
 class Routes(Blueprint):
-    """A blueprint whose views declare and return; each runs as ``perform`` says."""
+    """A blueprint whose views declare and return what services return; each runs as ``perform`` says."""
 
-    def add_url_rule(
-        self,
-        rule: str,
-        endpoint: str | None = None,
-        view_func: View | None = None,
-        provide_automatic_options: bool | None = None,  # noqa: FBT001 -- Flask's signature
-        **options: Any,  # noqa: ANN401 -- Flask's signature
-    ) -> None:
-        """Register a view, or raise UndeclaredAccess."""
-        if view_func is not None:
-            if of(view_func).access is None:
-                message = f"{rule}: declare @requires(…), @authenticated or @public on {view_func.__name__}"
+    def on(self, method: str, rule: str, endpoint: str | None = None) -> Callable[[V], V]:
+        """Route to a view, or raise UndeclaredAccess. The declarations stand below this decorator."""
+
+        def register(view: V) -> V:
+            if of(view).access is None:
+                message = f"{rule}: declare @requires(…), @authenticated or @public on {view.__name__}"
                 raise UndeclaredAccess(message)
-            endpoint = endpoint or view_func.__name__
-            view_func = perform(view_func)
-            provide_automatic_options = False
-        super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
+            self.add_url_rule(
+                rule,
+                endpoint or view.__name__,
+                perform(view),
+                provide_automatic_options=False,
+                methods=[method],
+            )
+            return view
+
+        return register
+
+    get = partialmethod(on, "GET")
+    post = partialmethod(on, "POST")
+    put = partialmethod(on, "PUT")
+    patch = partialmethod(on, "PATCH")
+    delete = partialmethod(on, "DELETE")
 
 
 def make(settings: Settings) -> Flask:
@@ -81,8 +87,9 @@ def make(settings: Settings) -> Flask:
     limits.connect(settings)
     versions.connect(settings)
     if settings.allowed_origins:
-        app.wsgi_app = headers.Cors(app.wsgi_app, settings.allowed_origins)  # type: ignore[method-assign,arg-type]
-    app.wsgi_app = RequestLog(app.wsgi_app, settings)  # type: ignore[method-assign,arg-type] -- Flask's own way
+        app.wsgi_app = headers.Cors(app.wsgi_app, settings.allowed_origins)  # type: ignore[method-assign]
+    # Flask's documented way to wrap the application.
+    app.wsgi_app = RequestLog(app.wsgi_app, settings)  # type: ignore[method-assign]
     return app
 
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from app.core.errors import Invalid, Malformed
 
 MAX_DEPTH = 32
+_NAME_LENGTH = 64
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
@@ -26,10 +27,7 @@ def read(limit: int) -> bytes:
     raw = request.get_data(cache=False)
     if not raw:
         return raw
-    if (
-        request.mimetype != "application/json"
-        or request.headers.get("Content-Encoding", "identity") != "identity"
-    ):
+    if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
     if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType
@@ -74,20 +72,15 @@ def _normalised(value: Any, path: str) -> Any:  # noqa: ANN401 -- any JSON value
     if isinstance(value, str):
         return text(value, path)
     if isinstance(value, list):
-        return [
-            _normalised(item, f"{path}.{place}" if path else str(place)) for place, item in enumerate(value)
-        ]
+        return [_normalised(item, f"{path}.{place}" if path else str(place)) for place, item in enumerate(value)]
     if isinstance(value, dict):
-        return {
-            text(key, path): _normalised(item, f"{path}.{key}" if path else key)
-            for key, item in value.items()
-        }
+        return {text(key, path): _normalised(item, f"{path}.{key}" if path else key) for key, item in value.items()}
     return value
 
 
 def text(value: str, field: str) -> str:
     """Return a string in NFC; raise Invalid if a database or an encoder would choke on it."""
     if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
-        name = field if field.isprintable() and len(field) <= 64 else "body"
+        name = field if field.isprintable() and len(field) <= _NAME_LENGTH else "body"
         raise Invalid(details={name or "body": ["U+0000 and lone surrogates are not allowed."]})
     return normalize("NFC", value)

@@ -54,7 +54,7 @@ def of(view: View) -> Declaration:
     found = getattr(view, "declaration", None)
     if found is None:
         found = Declaration()
-        view.declaration = found  # type: ignore[attr-defined] -- functions carry attributes
+        vars(view)["declaration"] = found
     return cast("Declaration", found)
 
 

@@ -62,7 +62,7 @@ def answer(error: Exception) -> Response:
 
 
 def _code(status: int) -> str:
-    return HTTPStatus(status).name if status in HTTPStatus else "ERROR"
+    return next((known.name for known in HTTPStatus if known == status), "ERROR")
 
 
 def _headers(error: Exception) -> dict[str, str]:
@@ -76,9 +76,7 @@ def _headers(error: Exception) -> dict[str, str]:
     return {}
 
 
-def _render(
-    status: int, code: str, message: str, details: errors.Details, headers: Mapping[str, str]
-) -> Response:
+def _render(status: int, code: str, message: str, details: errors.Details, headers: Mapping[str, str]) -> Response:
     accepted = request.headers.get("Accept", "")
     if PROBLEM in accepted:
         body, mimetype = _problem(status, code, message, details), PROBLEM

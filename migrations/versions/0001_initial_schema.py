@@ -52,9 +52,7 @@ def upgrade() -> None:
     op.create_index("ix_audit_events_actor_id_seq", "audit_events", ["actor_id", "seq"], unique=False)
     op.create_index("ix_audit_events_at", "audit_events", ["at"], unique=False)
     op.create_index("ix_audit_events_event_seq", "audit_events", ["event", "seq"], unique=False)
-    op.create_index(
-        "ix_audit_events_target_seq", "audit_events", ["target_type", "target_id", "seq"], unique=False
-    )
+    op.create_index("ix_audit_events_target_seq", "audit_events", ["target_type", "target_id", "seq"], unique=False)
 
     op.create_table(
         "audit_head",
@@ -187,9 +185,7 @@ def upgrade() -> None:
         sa.Column("revoke_reason", sa.String(length=32), nullable=True),
         sa.Column("ip", sa.String(length=45), nullable=True),
         sa.Column("user_agent", sa.String(length=256), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_sessions_user_id_users"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
     op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"], unique=False)

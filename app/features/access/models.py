@@ -23,7 +23,7 @@ class Role(Model):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
 
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 -- SQLAlchemy's protocol
+    __mapper_args__ = {"version_id_col": version}
 
 
 class UserRole(Model):

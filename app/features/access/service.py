@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, insert, select
+from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.caller import Caller
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
@@ -14,6 +15,7 @@ from app.core.permissions import ADMIN, BUILT_IN_ROLES, MEANINGS, known
 from app.features.access.models import Role, UserRole
 from app.features.audit import service as audit
 from app.infra import db, listing
+from app.infra.query import AnySelect
 from app.web.versions import Guard
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Meaning",
     "RoleInUse",
     "RoleNameTaken",
+    "UserIdColumn",
     "change_role",
     "create_role",
     "delete_role",
@@ -67,6 +70,10 @@ class Escalation(Forbidden):
     message = "This touches permissions that you do not have yourself."
 
 
+UserIdColumn = InstrumentedAttribute[int]
+"""A column that names users, of any table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """A permission and what it allows."""
@@ -95,9 +102,7 @@ def create_role(*, name: str, description: str, permissions: Sequence[str], by: 
     _refuse_escalation(by, permissions)
     role = Role(name=name, description=description, permissions=_sorted(permissions), built_in=False)
     _store(role)
-    audit.record(
-        "role_created", target=("role", role.id), detail={"name": name, "permissions": role.permissions}
-    )
+    audit.record("role_created", target=("role", role.id), detail={"name": name, "permissions": role.permissions})
     return role
 
 
@@ -131,9 +136,7 @@ def delete_role(*, role_id: int, guard: Guard, by: Caller) -> None:
         raise RoleInUse
     db.session().delete(role)
     db.session().flush()
-    audit.record(
-        "role_deleted", target=("role", role_id), detail={"name": role.name, "permissions": role.permissions}
-    )
+    audit.record("role_deleted", target=("role", role_id), detail={"name": role.name, "permissions": role.permissions})
 
 
 def set_roles(*, user_id: int, names: Iterable[str], by: Caller) -> bool:
@@ -156,9 +159,7 @@ def set_roles(*, user_id: int, names: Iterable[str], by: Caller) -> bool:
         gone = [roles[name].id for name in taken]
         db.session().execute(delete(UserRole).where(UserRole.user_id == user_id, UserRole.role_id.in_(gone)))
     db.session().flush()
-    audit.record(
-        "authz_change", target=("user", user_id), detail={"old": sorted(held), "new": sorted(wanted)}
-    )
+    audit.record("authz_change", target=("user", user_id), detail={"old": sorted(held), "new": sorted(wanted)})
     return True
 
 
@@ -186,20 +187,16 @@ def roles_of(user_ids: Sequence[int]) -> dict[int, list[str]]:
 
 def permissions_of(user_id: int) -> frozenset[str]:
     """Return what a user may do."""
-    statement = (
-        select(Role.permissions)
-        .join(UserRole, Role.id == UserRole.role_id)
-        .where(UserRole.user_id == user_id)
-    )
+    statement = select(Role.permissions).join(UserRole, Role.id == UserRole.role_id).where(UserRole.user_id == user_id)
     return known({name for permissions in db.session().scalars(statement) for name in permissions})
 
 
-def holders(role: str) -> Select[tuple[int]]:
+def holders(role: str) -> Select[int]:
     """Return a SELECT of the ids of those who hold a role, for use in a larger statement."""
     return select(UserRole.user_id).join(Role, Role.id == UserRole.role_id).where(Role.name == role)
 
 
-def join_roles(statement: Select[Any], user_id: ColumnElement[int]) -> Select[Any]:
+def join_roles(statement: AnySelect, user_id: UserIdColumn) -> AnySelect:
     """Add ``role`` and ``role_permissions``: a row for each role a user holds, one with None if there is none."""
     return (
         statement.outerjoin(UserRole, UserRole.user_id == user_id)

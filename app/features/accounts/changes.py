@@ -98,9 +98,7 @@ def change(*, user_id: int, changes: Mapping[str, Any], guard: Guard, by: Caller
     user, administers = _living(user_id)
     guard(user.version)
     _refuse_to_overrule(user_id, by)
-    fields = {
-        name: value for name, value in changes.items() if name != "roles" and getattr(user, name) != value
-    }
+    fields = {name: value for name, value in changes.items() if name != "roles" and getattr(user, name) != value}
     for name, value in fields.items():
         setattr(user, name, value)
     if "email" in fields:
@@ -182,9 +180,7 @@ def _derive(user: User) -> None:
     """Compute what is looked up by; raise Invalid for an address or a name that cannot be."""
     user.email_key = identifiers.email_key(user.email)
     user.username_key = identifiers.username_key(user.username)
-    user.search_text = f"{user.username_key} {user.email_key} {user.first_name} {user.last_name}".casefold()[
-        :520
-    ]
+    user.search_text = f"{user.username_key} {user.email_key} {user.first_name} {user.last_name}".casefold()[:520]
 
 
 def _store(user: User) -> None:

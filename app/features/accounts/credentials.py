@@ -46,21 +46,13 @@ def connect(settings: Settings) -> None:
 def find_credentials(login: str) -> Credentials:
     """Return what an address or a user name signs in with. Costs the same for nobody; holds no connection after."""
     row = _BY_LOGIN.first(login=identifiers.login_key(login))
-    return (
-        Credentials(row.id, row.password_hash, row.is_active)
-        if row
-        else Credentials(None, None, is_active=False)
-    )
+    return Credentials(row.id, row.password_hash, row.is_active) if row else Credentials(None, None, is_active=False)
 
 
 def credentials_of(user_id: int) -> Credentials:
     """Return what a user signs in with."""
     row = _BY_ID.first(user_id=user_id)
-    return (
-        Credentials(row.id, row.password_hash, row.is_active)
-        if row
-        else Credentials(None, None, is_active=False)
-    )
+    return Credentials(row.id, row.password_hash, row.is_active) if row else Credentials(None, None, is_active=False)
 
 
 def check_password(credentials: Credentials, password: str) -> tuple[bool, str | None]:

@@ -45,4 +45,4 @@ class User(Model):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
     deleted_at: Mapped[datetime | None]
 
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 -- SQLAlchemy's protocol
+    __mapper_args__ = {"version_id_col": version}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, select
 
 from app.core.caller import Caller
 from app.core.errors import Forbidden, NotFound
@@ -14,6 +14,7 @@ from app.core.permissions import Permission
 from app.features.access import service as access
 from app.features.accounts.models import User
 from app.infra import db, listing
+from app.infra.query import AnySelect
 
 _USERS = User.__table__.c
 _SHOWN = (
@@ -90,14 +91,12 @@ def list_users(*, filters: Filters, page: PageRequest, by: Caller) -> Page[Profi
     name, descending = filters.sort.removeprefix("-"), filters.sort.startswith("-")
     keys = dict.fromkeys((_SORTS[name], _USERS.id))
     columns = dict.fromkeys((*_SHOWN, *keys))
-    found = listing.page(
-        _matching(select(*columns), filters), page, listing.Order(name, tuple(keys), descending)
-    )
+    found = listing.page(_matching(select(*columns), filters), page, listing.Order(name, tuple(keys), descending))
     roles = access.roles_of([row.id for row in found.items])
     return found.with_items([profile(row, roles[row.id]) for row in found.items])
 
 
-def _matching(statement: Select[Any], filters: Filters) -> Select[Any]:
+def _matching(statement: AnySelect, filters: Filters) -> AnySelect:
     if filters.deleted != "all":
         living = _USERS.deleted_at.is_(None)
         statement = statement.where(living if filters.deleted == "false" else ~living)
@@ -110,7 +109,7 @@ def _matching(statement: Select[Any], filters: Filters) -> Select[Any]:
     return statement
 
 
-def join_users(statement: Select[Any], user_id: ColumnElement[int]) -> Select[Any]:
+def join_users(statement: AnySelect, user_id: access.UserIdColumn) -> AnySelect:
     """Add the shown columns of a user who may come in: active and not deleted."""
     return statement.join(
         User.__table__, (_USERS.id == user_id) & _USERS.is_active.is_(True) & _USERS.deleted_at.is_(None)

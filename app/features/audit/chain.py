@@ -62,9 +62,7 @@ def verify() -> Verification:
 
 
 def _all() -> Iterator[AuditEvent]:
-    yield from db.session().scalars(
-        select(AuditEvent).order_by(AuditEvent.seq).execution_options(yield_per=_BATCH)
-    )
+    yield from db.session().scalars(select(AuditEvent).order_by(AuditEvent.seq).execution_options(yield_per=_BATCH))
 
 
 def _link(event: AuditEvent, previous: str) -> str:

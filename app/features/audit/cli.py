@@ -9,9 +9,7 @@ commands = group("audit", "The audit trail.")
 
 
 @command(commands, "verify", writes=False)
-@click.option(
-    "--expect", metavar="HASH", help="Head that an earlier verification printed; differing is a failure."
-)
+@click.option("--expect", metavar="HASH", help="Head that an earlier verification printed; differing is a failure.")
 def verify(expect: str | None) -> None:
     """Find an edited or missing row. Exits with 1 if there is one."""
     found = audit.verify()

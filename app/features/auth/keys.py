@@ -31,9 +31,7 @@ _PURPOSE = "signing-keys"
 _FRESH_SECONDS = 60.0
 _ASK_AGAIN_SECONDS = 2.0
 
-_ALL = Query(
-    select(SigningKey.kid, SigningKey.status, SigningKey.private_key).order_by(SigningKey.created_at.desc())
-)
+_ALL = Query(select(SigningKey.kid, SigningKey.status, SigningKey.private_key).order_by(SigningKey.created_at.desc()))
 
 _keyring: Keyring
 _issuer = ""
@@ -136,7 +134,7 @@ def _open(kid: str, sealed: bytes) -> ECKey | None:
     try:
         return signing.read_key(_keyring.decrypt(_PURPOSE, sealed))
     except Undecryptable:
-        log.error("a signing key was encrypted under another SECRET_KEY", extra={"kid": kid})
+        log.warning("a signing key was encrypted under another SECRET_KEY", extra={"kid": kid})
         return None
 
 

@@ -37,13 +37,11 @@ _ACTIVE, _NEXT = text("status = 'active'"), text("status = 'next'")
 
 
 class SigningKey(Model):
-    """A key pair. ``next`` is published before it signs, ``active`` signs, ``retired`` is still believed for a while."""
+    """A key pair. ``next`` is published before it signs, ``active`` signs, ``retired`` is believed for a while."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (
-        Index(
-            "ix_signing_keys_active", "status", unique=True, postgresql_where=_ACTIVE, sqlite_where=_ACTIVE
-        ),
+        Index("ix_signing_keys_active", "status", unique=True, postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
         Index("ix_signing_keys_next", "status", unique=True, postgresql_where=_NEXT, sqlite_where=_NEXT),
     )
 

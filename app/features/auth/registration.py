@@ -27,9 +27,7 @@ class InvalidCode(Invalid):
     message = "This code is not valid or no longer valid."
 
 
-def register(
-    *, username: str, email: str, password: str, first_name: str, last_name: str
-) -> accounts.Profile:
+def register(*, username: str, email: str, password: str, first_name: str, last_name: str) -> accounts.Profile:
     """Make an account with the role ``user``; of many identical ones at once, one wins."""
     if identifiers.is_reserved(username):
         raise Invalid(details={"username": ["This name is reserved. Choose another."]})
@@ -57,9 +55,7 @@ def make_setup_code() -> str | None:
         return None
     code, now = secrets.token_urlsafe(32), clock.now()
     db.session().execute(delete(OneTimeCode).where(OneTimeCode.purpose == _SETUP))
-    db.session().add(
-        OneTimeCode(hash=digest(code), purpose=_SETUP, created_at=now, expires_at=now + _SETUP_LIFETIME)
-    )
+    db.session().add(OneTimeCode(hash=digest(code), purpose=_SETUP, created_at=now, expires_at=now + _SETUP_LIFETIME))
     db.session().flush()
     return code
 

@@ -72,9 +72,7 @@ def refresh(body: Refresh | None) -> auth.TokenPair:
 @returns(status=204)
 def logout(body: Refresh | None, query: LogoutQuery) -> None:
     """End this session, with the access token or the refresh token; or all `others`; or all (`global`)."""
-    auth.logout(
-        access_token=caller.bearer(), refresh_token=body.refresh_token if body else None, scope=query.scope
-    )
+    auth.logout(access_token=caller.bearer(), refresh_token=body.refresh_token if body else None, scope=query.scope)
 
 
 @routes.get("/auth/me")

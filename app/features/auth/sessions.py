@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, bindparam, select, update
+from sqlalchemy import Update, bindparam, select, update
 
 from app.core import clock, origin
 from app.core.caller import Caller
@@ -190,9 +190,7 @@ def list_sessions(*, caller: Caller, page: PageRequest) -> Page[SessionView]:
 
 def revoke_one(session_id: UUID, *, caller: Caller) -> None:
     """End one of the caller's own sessions; another's is not found."""
-    ended = _end(
-        update(Session).where(Session.id == session_id, Session.user_id == caller.user_id), "revoked"
-    )
+    ended = _end(update(Session).where(Session.id == session_id, Session.user_id == caller.user_id), "revoked")
     if not ended:
         raise NotFound
     audit.record("authn_token_revoked", target=("session", session_id))
@@ -203,9 +201,7 @@ def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None) -> int:
     statement = update(Session).where(Session.user_id == user_id)
     ended = _end(statement if keep is None else statement.where(Session.id != keep), reason)
     if ended:
-        audit.record(
-            "authn_token_revoked", target=("user", user_id), detail={"sessions": ended, "reason": reason}
-        )
+        audit.record("authn_token_revoked", target=("user", user_id), detail={"sessions": ended, "reason": reason})
     return ended
 
 
@@ -245,19 +241,15 @@ def used_lately_from_here(user_id: int | None) -> bool:
 
 def _end(statement: Update, reason: str) -> int:
     live = statement.where(Session.revoked_at.is_(None), Session.expires_at > clock.now())
-    result: CursorResult[Any] = db.session().execute(  # type: ignore[assignment] -- an UPDATE gives a CursorResult
-        live.values(revoked_at=clock.now(), revoke_reason=reason).execution_options(synchronize_session=False)
-    )
-    return result.rowcount
+    ended = live.values(revoked_at=clock.now(), revoke_reason=reason).returning(Session.id)
+    return len(db.session().scalars(ended.execution_options(synchronize_session=False)).all())
 
 
 def _touch(session_id: UUID) -> None:
     """Note the use, at most once a minute; a database that cannot store it now does not fail a read."""
     try:
         with db.apart():
-            db.session().execute(
-                update(Session).where(Session.id == session_id).values(last_used_at=clock.now())
-            )
+            db.session().execute(update(Session).where(Session.id == session_id).values(last_used_at=clock.now()))
     except Failure:
         return
 

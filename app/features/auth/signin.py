@@ -54,9 +54,7 @@ def login(*, name: str, password: str) -> TokenPair:
     if not accounts.still_hold(credentials):
         raise _failed(InvalidCredentials(), user_id)
     if better_hash:
-        accounts.store_password(
-            user_id=user_id, password_hash=better_hash, instead_of=credentials.password_hash
-        )
+        accounts.store_password(user_id=user_id, password_hash=better_hash, instead_of=credentials.password_hash)
     throttle.release(guesses)
     session = sessions.start(user_id=user_id, methods=[PASSWORD])
     user = accounts.find_user(user_id)
@@ -90,9 +88,7 @@ def change_password(*, caller: Caller, current: str, new: str) -> None:
         raise _failed(WrongPassword(), user_id)
     hints = (profile.email, profile.username)
     hashed = accounts.hash_new_password(new, hints=hints, field="new_password")
-    if not accounts.store_password(
-        user_id=user_id, password_hash=hashed, instead_of=credentials.password_hash
-    ):
+    if not accounts.store_password(user_id=user_id, password_hash=hashed, instead_of=credentials.password_hash):
         raise WrongPassword
     throttle.release(guesses)
     audit.record("authn_password_change", target=("user", user_id))
@@ -103,9 +99,7 @@ def _failed(error: Exception, user_id: int | None) -> Exception:
     """Have a failure recorded although its request is rolled back."""
     code = getattr(error, "code", "")
     target = ("user", user_id) if user_id is not None else None
-    db.after_rollback(
-        lambda: audit.record("authn_login_fail", outcome="failure", target=target, detail={"code": code})
-    )
+    db.after_rollback(lambda: audit.record("authn_login_fail", outcome="failure", target=target, detail={"code": code}))
     return error
 
 

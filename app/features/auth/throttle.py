@@ -119,8 +119,8 @@ def _take(guess: Guess) -> int:
     row = db.session().execute(statement).one()
     if row.n <= guess.limit:
         return 0
-    ends = row.window_start + timedelta(seconds=guess.seconds)
-    return max(1, math.ceil((ends - now).total_seconds()))
+    left: timedelta = row.window_start + timedelta(seconds=guess.seconds) - now
+    return max(1, math.ceil(left.total_seconds()))
 
 
 def _name(guess: Guess) -> str:

@@ -5,7 +5,6 @@ from the session's row and the signature is deterministic, so that whoever asks 
 very same token: parallel tabs, or a client whose answer was lost.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid5
@@ -59,9 +58,7 @@ def issue(session: Session, user: accounts.Profile) -> TokenPair:
     signed_at, ends_at = int(session.rotated_at.timestamp()), int(session.expires_at.timestamp())
     access_ends_at = min(signed_at + _access_seconds, ends_at)
     return TokenPair(
-        access_token=_sign(
-            ACCESS, session, access_ends_at, {"username": user.username, "roles": list(user.roles)}
-        ),
+        access_token=_sign(ACCESS, session, access_ends_at, {"username": user.username, "roles": list(user.roles)}),
         refresh_token=_sign(REFRESH, session, ends_at, {"gen": session.gen}),
         expires_in=access_ends_at - signed_at,
         refresh_expires_in=ends_at - signed_at,

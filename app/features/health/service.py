@@ -93,11 +93,7 @@ def readiness() -> Readiness:
     asked = {name: _pool.submit(_ask, probe) for name, probe in probes.items() if probe}
     wait(asked.values(), timeout=_LIMIT_SECONDS)
     checks = {
-        name: Check(DISABLED)
-        if name not in asked
-        else asked[name].result()
-        if asked[name].done()
-        else Check(DOWN)
+        name: Check(DISABLED) if name not in asked else asked[name].result() if asked[name].done() else Check(DOWN)
         for name in probes
     }
     return Readiness(_verdict(checks), clock.now(), checks)

@@ -23,10 +23,7 @@ def count(page: str, day: date, visitor: str) -> None:
             .on_conflict_do_update(index_elements=["day", "page"], set_={"n": VisitCount.n + 1})
         )
         added: Result[Any] = session.execute(
-            db.upsert(Visitor)
-            .values(day=day, fingerprint=visitor)
-            .on_conflict_do_nothing()
-            .returning(Visitor.day)
+            db.upsert(Visitor).values(day=day, fingerprint=visitor).on_conflict_do_nothing().returning(Visitor.day)
         )
         if added.first() is not None:
             session.execute(delete(Visitor).where(Visitor.day < day))
@@ -47,5 +44,5 @@ def _has_room(page: str, day: date) -> bool:
     return known or (db.session().scalar(pages) or 0) < _MOST_PAGES
 
 
-def _counter(rows: Result[Any]) -> Counter[str]:
+def _counter(rows: Result[str, int]) -> Counter[str]:
     return Counter({page: int(number) for page, number in rows})

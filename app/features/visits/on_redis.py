@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date
+from typing import Any
 
 from app.infra import redis
 from app.infra.redis import Client
@@ -34,7 +35,7 @@ def read(day: date) -> tuple[Counter[str], Counter[str], int]:
     if not redis.is_configured():
         return Counter(), Counter(), 0
 
-    def fetch(client: Client) -> list[object]:
+    def fetch(client: Client) -> list[Any]:
         with client.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(_TOTAL)
             pipeline.hgetall(f"{_DAY}{day}")
@@ -42,8 +43,8 @@ def read(day: date) -> tuple[Counter[str], Counter[str], int]:
             return list(pipeline.execute())
 
     total, today, visitors = redis.ask(fetch)
-    return _counter(total), _counter(today), int(str(visitors))
+    return _counter(total), _counter(today), int(visitors)
 
 
-def _counter(found: object) -> Counter[str]:
-    return Counter({page.decode(): int(number) for page, number in dict(found).items()})  # type: ignore[call-overload] -- a hash of bytes
+def _counter(found: dict[bytes, bytes]) -> Counter[str]:
+    return Counter({page.decode(): int(number) for page, number in found.items()})
