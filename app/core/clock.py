@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+_WITHOUT_ZONE = len("2026-01-09T07:00:00.123")
+
 
 def now() -> datetime:
     """Tell the time, aware, in UTC, cut to milliseconds: what is stored is what the wire shows."""
@@ -11,4 +13,4 @@ def now() -> datetime:
 
 def rfc3339(at: datetime) -> str:
     """Write an aware UTC time as RFC 3339 with milliseconds and ``Z``."""
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    return at.isoformat(timespec="milliseconds")[:_WITHOUT_ZONE] + "Z"

@@ -4,6 +4,7 @@ Each field's description is its line in ``.env.example`` and ``docs/configuratio
 """
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from functools import cached_property
@@ -21,6 +22,8 @@ Words = Annotated[tuple[str, ...], NoDecode]
 SECRET_LENGTH = 32
 _SECRET_SIGNS = 10
 _OWASP_MEMORY_KIB, _OWASP_TIME_COST = 19456, 2
+_QUOTA = re.compile(r"[1-9]\d* ?(?:/|per) ?(?:[1-9]\d* ?)?(?:second|minute|hour|day)s?", re.ASCII)
+_QUOTAS = ("ratelimit_default", "ratelimit_anonymous", "ratelimit_login", "ratelimit_register")
 _EVERYWHERE = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 _PLACEHOLDERS = (
     "changeme",
@@ -184,10 +187,13 @@ class Settings(BaseSettings):
                 ip_network(word, strict=False)
             except ValueError:
                 found.append("TRUSTED_PROXIES must list networks such as 10.0.0.0/8, separated by commas.")
-        if urlsplit(self.base_url).scheme not in {"http", "https"} or not urlsplit(self.base_url).hostname:
+        if not _is_web_address(self.base_url):
             found.append("PUBLIC_URL must be a URL such as https://accounts.example.org.")
         if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
             found.append("REDIS_URL must begin with redis:// or rediss://.")
+        for name in _QUOTAS:
+            if not _QUOTA.fullmatch(getattr(self, name)):
+                found.append(f"{name.upper()} must be a number and a time, such as 600/minute.")
         return found
 
     def _unsafe(self) -> list[str]:
@@ -210,7 +216,7 @@ class Settings(BaseSettings):
             found.append("ALLOWED_ORIGINS has '*'. List the exact origins of your own pages.")
         if self.debug:
             found.append("DEBUG is on. Unset it: it shows the inside of the service to everyone.")
-        if any(word in _EVERYWHERE or word.endswith("/0") for word in self.trusted_proxies):
+        if any(_is_everywhere(word) for word in self.trusted_proxies):
             found.append(
                 "TRUSTED_PROXIES trusts every address, so anyone may forge theirs. Name your proxies' networks."
             )
@@ -240,7 +246,7 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
     path = settings.var_dir / "secret_key"
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
-        partial = path.with_name(f".secret_key.{os.getpid()}")
+        partial = path.with_name(f".secret_key.{secrets.token_hex(8)}")
         partial.touch(mode=0o600)
         partial.write_text(secrets.token_urlsafe(48))
         try:
@@ -248,6 +254,21 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
         finally:
             partial.unlink()
     return (path.read_text().strip(),)
+
+
+def _is_everywhere(word: str) -> bool:
+    try:
+        return word in _EVERYWHERE or ip_network(word, strict=False).prefixlen == 0
+    except ValueError:
+        return False
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_weak(secret: str) -> bool:

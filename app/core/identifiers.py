@@ -18,7 +18,9 @@ USERNAME_FORM = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{1,30}[A-Za-z0-9])$"
 _USERNAME = re.compile(USERNAME_FORM)
 
 RESERVED = frozenset(
-    ["admin", "administrator", "api", "anonymous", "auth", "carboy", "console", "daemon", "everyone", "guest", "help", "info", "mail", "me", "moderator", "nobody", "noreply", "operator", "owner", "postmaster", "root", "security", "staff", "superuser", "support", "system", "webmaster"]
+    {"admin", "administrator", "api", "anonymous", "auth", "carboy", "console", "daemon", "everyone", "guest", "help"}
+    | {"info", "mail", "me", "moderator", "nobody", "noreply", "operator", "owner", "postmaster", "root", "security"}
+    | {"staff", "superuser", "support", "system", "webmaster"}
 )
 
 # Ownership is proved by a mail, not by the name: closed networks really use .test, .local and .example.

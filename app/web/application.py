@@ -55,7 +55,7 @@ class Routes(Blueprint):
             self.add_url_rule(
                 rule,
                 endpoint or view.__name__,
-                perform(view),
+                perform(view, rule),
                 provide_automatic_options=False,
                 methods=[method],
             )
@@ -93,19 +93,19 @@ def make(settings: Settings) -> Flask:
     return app
 
 
-def perform(view: View) -> Callable[..., Response]:
+def perform(view: View, rule: str) -> Callable[..., Response]:
     """Return what runs for each request of a view, in this order: 429, 401, 403, 4xx of the body, the view."""
     declaration = of(view)
 
     @wraps(view)
     def run(**given: Any) -> Response:  # noqa: ANN401 -- the parts of the path
-        rule = request.url_rule
-        origin.current().route = rule.rule if rule else None
+        source = origin.current()
+        source.route = rule
         with callers.from_outside():
             caller = _admit(declaration)
             callers.authorise(declaration, caller)
             _read(declaration, given)
-            with db.unit_of_work(writes=request.method not in SAFE):
+            with db.unit_of_work(writes=source.method not in SAFE):
                 return _shape(declaration, view(**given), caller)
 
     return run

@@ -13,7 +13,8 @@ from app.core.errors import Invalid, Malformed
 MAX_DEPTH = 32
 _NAME_LENGTH = 64
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# An unterminated string reaches to the end: trying again from each quote in it would take quadratic time.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 

@@ -80,7 +80,7 @@ def _render(status: int, code: str, message: str, details: errors.Details, heade
     accepted = request.headers.get("Accept", "")
     if PROBLEM in accepted:
         body, mimetype = _problem(status, code, message, details), PROBLEM
-    elif "text/html" in accepted and not request.path.startswith(("/auth", "/api")):
+    elif "text/html" in accepted and not f"{request.path}/".startswith(("/auth/", "/api/")):
         page = render_template("error.html", status=status, message=message, details=details)
         return Response(page, status, headers=dict(headers), mimetype="text/html")
     else:

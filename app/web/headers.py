@@ -1,6 +1,7 @@
 """Security headers (OWASP Secure Headers) of every answer, and CORS for the origins that are named."""
 
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any
 
 from app.core.config import Settings
@@ -20,6 +21,23 @@ _EXPOSED = (
     "ETag, Location, Retry-After, X-Request-ID, RateLimit, RateLimit-Policy,"
     " X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 )
+
+
+_added: ContextVar[list[Header] | None] = ContextVar("added", default=None)
+
+
+def collect() -> list[Header]:
+    """Begin a request: return the list in which ``add`` puts the headers of whatever is answered."""
+    added: list[Header] = []
+    _added.set(added)
+    return added
+
+
+def add(*headers: Header) -> None:
+    """Add headers to the answer of the present request, whether it succeeds or fails."""
+    added = _added.get()
+    if added is not None:
+        added.extend(headers)
 
 
 def common(settings: Settings) -> list[Header]:
@@ -51,7 +69,7 @@ class Cors:
         """Add what the origin of this request may see."""
         origin = environ.get("HTTP_ORIGIN", "")
         granted = [("Vary", "Origin")]
-        if origin in self._origins or "*" in self._origins:
+        if origin in self._origins or (origin and "*" in self._origins):
             granted += [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", _EXPOSED)]
             if environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
                 start_response("204 No Content", [*granted, *_PREFLIGHT])

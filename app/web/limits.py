@@ -6,7 +6,6 @@ Guesses of passwords and codes are not limited here but in the database (``featu
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import request
 from limits import parse
 
 from app.core import origin
@@ -15,10 +14,8 @@ from app.core.config import Settings
 from app.core.errors import TooMany
 from app.core.network import client_network
 from app.infra import hits
+from app.web import headers
 from app.web.declaration import Declaration, V, declare
-
-HEADERS = "carboy.headers"
-"""The WSGI environment's list of headers to add to whatever is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +83,13 @@ def _spend_one(policy: Policy, who: str) -> _Spent:
 
 
 def _announce(spent: list[_Spent]) -> None:
+    """Say what is left of each quota (IETF draft-ietf-httpapi-ratelimit-headers), and of the tightest as of old."""
     policy, hit, allowed = min(spent, key=lambda one: one[2] - one[1].count)
-    remaining = max(0, allowed - hit.count)
-    request.environ.setdefault(HEADERS, []).extend(
-        (
-            ("RateLimit-Policy", ", ".join(f'"{p.name}";q={p.amount};w={p.seconds}' for p, _, _ in spent)),
-            (
-                "RateLimit",
-                ", ".join(f'"{p.name}";r={max(0, part - h.count)};t={h.reset_after}' for p, h, part in spent),
-            ),
-            ("X-RateLimit-Limit", str(policy.amount)),
-            ("X-RateLimit-Remaining", str(remaining)),
-            ("X-RateLimit-Reset", str(hit.reset_after)),
-        )
+    remaining = str(max(0, allowed - hit.count))
+    headers.add(
+        ("RateLimit-Policy", ", ".join([f'"{p.name}";q={p.amount};w={p.seconds}' for p, _, _ in spent])),
+        ("RateLimit", ", ".join([f'"{p.name}";r={max(0, part - h.count)};t={h.reset_after}' for p, h, part in spent])),
+        ("X-RateLimit-Limit", str(policy.amount)),
+        ("X-RateLimit-Remaining", remaining),
+        ("X-RateLimit-Reset", str(hit.reset_after)),
     )

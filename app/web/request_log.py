@@ -10,12 +10,11 @@ import orjson
 
 from app.core import origin
 from app.core.config import Settings
-from app.core.ids import uuid7
+from app.core.ids import uuid7_text
 from app.core.network import canonical, client_of
 from app.infra import logs
 from app.web import headers
 from app.web.headers import Environ, Header, StartResponse, WsgiApp
-from app.web.limits import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +37,7 @@ class RequestLog:
         started = time.perf_counter()
         source = self._origin(environ)
         token = origin.begin(source)
-        added: list[Header] = []
-        environ[HEADERS] = added
+        added = headers.collect()
         status = 500
 
         def start(line: str, given: list[Header], *exc_info: object) -> Any:  # noqa: ANN401 -- PEP 3333
@@ -66,7 +64,7 @@ class RequestLog:
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         trace = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
         return origin.Origin(
-            request_id=sent if _REQUEST_ID.fullmatch(sent) else str(uuid7()),
+            request_id=sent if _REQUEST_ID.fullmatch(sent) else uuid7_text(),
             trace_id=trace[1] if trace else None,
             ip=self._client(environ),
             user_agent=environ.get("HTTP_USER_AGENT", "")[:_USER_AGENT_LENGTH] or None,

@@ -1,11 +1,13 @@
 """Making, changing, deleting and restoring people."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.attributes import flag_modified
 
 from app.core import clock, identifiers
 from app.core.caller import Caller
@@ -86,8 +88,9 @@ def create(account: NewAccount, *, roles: Iterable[str], by: Caller) -> Profile:
         created_at=now,
         updated_at=now,
     )
-    _derive(user)
-    _store(user)
+    with _unique(user):
+        _derive(user)
+        db.session().add(user)
     audit.record("user_created", target=("user", user.id))
     access.set_roles(user_id=user.id, names=roles, by=by)
     return _profile(user)
@@ -99,14 +102,15 @@ def change(*, user_id: int, changes: Mapping[str, Any], guard: Guard, by: Caller
     guard(user.version)
     _refuse_to_overrule(user_id, by)
     fields = {name: value for name, value in changes.items() if name != "roles" and getattr(user, name) != value}
-    for name, value in fields.items():
-        setattr(user, name, value)
-    if "email" in fields:
-        user.email_verified_at = None
-    _derive(user)
-    _store(user)
+    with _unique(user):
+        for name, value in fields.items():
+            setattr(user, name, value)
+        if "email" in fields:
+            user.email_verified_at = None
+        _derive(user)
     if "roles" in changes and access.set_roles(user_id=user_id, names=changes["roles"], by=by):
         user.updated_at = clock.now()
+        flag_modified(user, "updated_at")  # also within the same millisecond this is another version
         db.session().flush()
     if fields:
         audit.record("user_updated", target=("user", user_id), detail={"fields": sorted(fields)})
@@ -136,8 +140,8 @@ def restore(*, user_id: int, by: Caller) -> Profile:
     if user is None or user.deleted_at is None:
         raise NotFound
     _refuse_to_overrule(user_id, by)
-    user.deleted_at = None
-    _store(user)
+    with _unique(user):
+        user.deleted_at = None
     audit.record("user_restored", target=("user", user_id))
     return _profile(user)
 
@@ -183,15 +187,21 @@ def _derive(user: User) -> None:
     user.search_text = f"{user.username_key} {user.email_key} {user.first_name} {user.last_name}".casefold()[:520]
 
 
-def _store(user: User) -> None:
-    """Let the database promise uniqueness, and name what it refused."""
+@contextmanager
+def _unique(user: User) -> Iterator[None]:
+    """Store what changes inside; let the database promise uniqueness, and name what it refused.
+
+    The change belongs inside the savepoint: opening one stores whatever changed before it, outside of it.
+    """
+    session = db.session()
     try:
-        with db.session().begin_nested():
-            db.session().add(user)
-            db.session().flush()
+        with session.begin_nested():
+            yield
+            user_id, email_key = user.id, user.email_key
+            session.flush()
     except IntegrityError as error:
-        statement = select(User.id).where(User.email_key == user.email_key, User.deleted_at.is_(None))
-        taken = db.session().scalar(statement.where(User.id != user.id) if user.id else statement)
+        statement = select(User.id).where(User.email_key == email_key, User.deleted_at.is_(None))
+        taken = session.scalar(statement.where(User.id != user_id) if user_id else statement)
         raise (EmailTaken if taken is not None else UsernameTaken) from error
 
 
