@@ -182,11 +182,8 @@ class Settings(BaseSettings):
         found = []
         if not self.database.startswith(("sqlite://", "postgresql+psycopg://")):
             found.append("DATABASE_URL must begin with postgresql:// or sqlite:///.")
-        for word in self.trusted_proxies:
-            try:
-                ip_network(word, strict=False)
-            except ValueError:
-                found.append("TRUSTED_PROXIES must list networks such as 10.0.0.0/8, separated by commas.")
+        if not all(_is_network(word) for word in self.trusted_proxies):
+            found.append("TRUSTED_PROXIES must list networks such as 10.0.0.0/8, separated by commas.")
         if not _is_web_address(self.base_url):
             found.append("PUBLIC_URL must be a URL such as https://accounts.example.org.")
         if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
@@ -269,6 +266,14 @@ def _is_web_address(url: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_network(word: str) -> bool:
+    try:
+        ip_network(word, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_weak(secret: str) -> bool:

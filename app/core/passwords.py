@@ -57,7 +57,8 @@ class Hasher:
         with _slots:
             try:
                 right, better = self._kdf.verify_and_update(password, stored if known and stored else self._nobody)
-            except (PwdlibError, ValueError):
+            except (PwdlibError, ValueError):  # what is stored cannot be read
+                self._kdf.verify(password, self._nobody)
                 return False, None
         return (right and known), (better if right and known else None)
 

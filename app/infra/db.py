@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -42,7 +42,7 @@ class Unit:
         self.after_commit: list[Action] = []
         self.after_rollback: list[Action] = []
 
-    def __enter__(self) -> "Unit":
+    def __enter__(self) -> Self:
         if _unit.get() is not None:
             message = "a unit of work is already open"
             raise RuntimeError(message)

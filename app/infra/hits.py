@@ -5,13 +5,13 @@ same library need two. A burst over the edge of two windows may be twice the lim
 guesses of passwords are counted elsewhere, in the database.
 """
 
-import time
 from collections import Counter
 from dataclasses import dataclass
 from threading import Lock
 
 from limits.storage import RedisStorage
 
+from app.core import clock
 from app.core.config import Settings
 from app.infra import redis
 
@@ -66,7 +66,7 @@ def connect(settings: Settings) -> None:
 
 def add(key: str, *, seconds: int) -> Hits:
     """Count one more hit. While Redis is away the count is this process's alone."""
-    window, elapsed = divmod(int(time.time()), seconds)
+    window, elapsed = divmod(int(clock.now().timestamp()), seconds)
     reset_after = seconds - elapsed
     storage = _shared
     if storage is not None:

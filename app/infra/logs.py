@@ -1,5 +1,6 @@
 """Logs: one JSON object a line on stdout, with the request's ids on each; nothing a caller sends can forge one."""
 
+import json
 import logging
 import os
 import sys
@@ -63,9 +64,20 @@ def emit(
     if extra:
         line["extra"] = extra
     try:
-        write(orjson.dumps(line, default=repr, option=orjson.OPT_APPEND_NEWLINE))
-    except (OSError, orjson.JSONEncodeError):
+        write(_written(line))
+    except (OSError, TypeError, ValueError):
         return
+
+
+def _written(line: Mapping[str, Any]) -> bytes:
+    """Write a line as JSON; one with signs that terminals or log readers act on (ESC, NEL, U+2028) is all ASCII."""
+    try:
+        written = orjson.dumps(line, default=repr)
+    except orjson.JSONEncodeError:  # lone surrogates, keys that are no text, numbers beyond 64 bits
+        written = b""
+    if not written or not written.isascii() or b"\x7f" in written:
+        written = json.dumps(line, default=repr).replace("\x7f", "\\u007f").encode()
+    return written + b"\n"
 
 
 class JsonHandler(logging.Handler):
@@ -76,7 +88,11 @@ class JsonHandler(logging.Handler):
         extra = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0]:
             extra["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        emit(record.levelname, record.name, record.getMessage(), extra=extra)
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # its arguments do not fit: no reason to fail what it tells of
+            message = record.msg
+        emit(record.levelname, record.name, message, extra=extra)
 
 
 def say(text: str) -> None:

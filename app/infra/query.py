@@ -7,8 +7,11 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Engine, Select
+from sqlalchemy import JSON, Engine, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from app.infra import db
 
@@ -19,6 +22,23 @@ AnySelect = Select[*tuple[Any, ...]]
 """A SELECT of whatever columns."""
 
 _Convert = Callable[[Any], Any]
+
+
+class json_list(FunctionElement[list[Any]]):  # noqa: N801 -- reads as the SQL function that it is
+    """Gather the values of a column into a list; NULL, or an empty one, if there are none."""
+
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(json_list, "postgresql")
+def _on_postgresql(element: json_list, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 -- SQLAlchemy's protocol
+    return f"json_agg({compiler.process(element.clauses, **options)})"
+
+
+@compiles(json_list, "sqlite")
+def _on_sqlite(element: json_list, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 -- SQLAlchemy's protocol
+    return f"json_group_array({compiler.process(element.clauses, **options)})"
 
 
 class Query:

@@ -40,7 +40,8 @@ def connect(settings: Settings) -> None:
             settings.redis_url,
             socket_timeout=settings.redis_seconds,
             socket_connect_timeout=settings.redis_seconds,
-            retry=Retry(NoBackoff(), 1),  # one more try: the first may meet a connection that a restart closed
+            # One more try, as the first may meet a connection that a restart closed; none after a time-out.
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
 
 

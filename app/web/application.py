@@ -5,7 +5,7 @@ from functools import partialmethod, wraps
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
 from werkzeug.routing import BaseConverter
 
 from app.core import origin
@@ -137,7 +137,9 @@ def _shape(declaration: Declaration, result: Any, caller: Caller) -> Response:  
     if isinstance(result, Response):
         return result
     if declaration.returns is None:
-        return Response(status=declaration.status)
+        response = Response(status=declaration.status)
+        del response.headers["Content-Type"]  # Flask's is that of a page
+        return response
     adapter = next(
         (shape for permission, shape in declaration.richer.items() if permission in caller.permissions),
         declaration.returns,

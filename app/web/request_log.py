@@ -13,7 +13,8 @@ from app.core.config import Settings
 from app.core.ids import uuid7_text
 from app.core.network import canonical, client_of
 from app.infra import logs
-from app.web import headers
+from app.web import headers, schemas
+from app.web.errors import MEANINGS
 from app.web.headers import Environ, Header, StartResponse, WsgiApp
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class RequestLog:
             return self._app(environ, start)
         except Exception:
             log.exception("unhandled outside of the app")
-            return _apologise(start, source.request_id)
+            return _apologise(start)
         finally:
             logs.emit(
                 "ERROR" if status >= 500 else "WARNING" if status in {401, 403, 429} else "INFO",  # noqa: PLR2004 -- HTTP
@@ -93,9 +94,10 @@ class RequestLog:
         return complete
 
 
-def _apologise(start: StartResponse, request_id: str) -> list[bytes]:
-    error = {"code": "INTERNAL_ERROR", "message": "Something went wrong here.", "details": {}}
-    body = orjson.dumps({"status": "error", "error": error, "metadata": {"request_id": request_id}})
+def _apologise(start: StartResponse) -> list[bytes]:
+    code, message = MEANINGS[500]
+    error = {"code": code, "message": message, "details": {}}
+    body = orjson.dumps({"status": "error", "error": error, "metadata": schemas.metadata()})
     start(
         "500 Internal Server Error",
         [("Content-Type", "application/json"), ("Content-Length", str(len(body)))],

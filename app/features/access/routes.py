@@ -38,7 +38,7 @@ def list_roles(query: PageQuery) -> Page[Any]:
 
 @routes.post("/api/v1/roles")
 @requires(Permission.ROLES_WRITE)
-@takes(NewRole)
+@takes(NewRole, large=True)
 @returns(RoleOut, 201, "Role created.", location="/api/v1/roles/{it.id}", versioned=True)
 @fails(access.RoleNameTaken, access.Escalation)
 def create_role(body: NewRole) -> Role:
@@ -56,7 +56,7 @@ def show_role(role_id: int) -> Role:
 
 @routes.patch("/api/v1/roles/<id:role_id>")
 @requires(Permission.ROLES_WRITE)
-@takes(RoleChange)
+@takes(RoleChange, large=True)
 @conditional
 @returns(RoleOut, message="Role changed.", versioned=True)
 @fails(access.RoleNameTaken, access.BuiltInRole, access.Escalation)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import BindParameter, ScalarSelect, Select, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -14,8 +14,9 @@ from app.core.paging import Page, PageRequest
 from app.core.permissions import ADMIN, BUILT_IN_ROLES, MEANINGS, known
 from app.features.access.models import Role, UserRole
 from app.features.audit import service as audit
-from app.infra import db, listing
-from app.infra.query import AnySelect
+from app.infra import db
+from app.infra.listing import Listing
+from app.infra.query import AnySelect, Row, json_list
 from app.web.versions import Guard
 
 __all__ = [
@@ -37,9 +38,14 @@ __all__ = [
     "list_roles",
     "lock_administrators",
     "permissions_of",
+    "role_names",
     "roles_of",
     "set_roles",
 ]
+
+
+_ROLES = Role.__table__.c
+_LIST = Listing(select(*_ROLES), orders={"id": (_ROLES.id,)})
 
 
 class RoleNameTaken(Conflict):
@@ -87,9 +93,9 @@ def list_permissions() -> list[Meaning]:
     return [Meaning(permission.value, text) for permission, text in MEANINGS.items()]
 
 
-def list_roles(*, page: PageRequest) -> Page[Any]:
+def list_roles(*, page: PageRequest) -> Page[Row]:
     """Return roles by id."""
-    return listing.page(select(*Role.__table__.columns), page, listing.Order("id", (Role.__table__.c.id,)))
+    return _LIST.page(page, sort="id")
 
 
 def get_role(role_id: int) -> Role:
@@ -191,9 +197,15 @@ def permissions_of(user_id: int) -> frozenset[str]:
     return known({name for permissions in db.session().scalars(statement) for name in permissions})
 
 
-def holders(role: str) -> Select[int]:
+def holders(role: str | BindParameter[str]) -> Select[int]:
     """Return a SELECT of the ids of those who hold a role, for use in a larger statement."""
     return select(UserRole.user_id).join(Role, Role.id == UserRole.role_id).where(Role.name == role)
+
+
+def role_names(user_id: UserIdColumn) -> ScalarSelect[list[str]]:
+    """Return the names of the roles of a user as a column of a larger SELECT."""
+    held = select(json_list(Role.name)).join(UserRole, UserRole.role_id == Role.id).where(UserRole.user_id == user_id)
+    return held.correlate_except(Role, UserRole).scalar_subquery()
 
 
 def join_roles(statement: AnySelect, user_id: UserIdColumn) -> AnySelect:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import String, bindparam, select
 
 from app.core.caller import Caller
 from app.core.errors import Forbidden, NotFound
@@ -13,7 +13,8 @@ from app.core.paging import Page, PageRequest
 from app.core.permissions import Permission
 from app.features.access import service as access
 from app.features.accounts.models import User
-from app.infra import db, listing
+from app.infra import db
+from app.infra.listing import Listing
 from app.infra.query import AnySelect
 
 _USERS = User.__table__.c
@@ -31,13 +32,25 @@ _SHOWN = (
     _USERS.updated_at,
     _USERS.deleted_at,
 )
-_SORTS: dict[str, ColumnElement[Any]] = {
-    "id": _USERS.id,
-    "username": _USERS.username_key,
-    "email": _USERS.email_key,
-    "created_at": _USERS.created_at,
-    "updated_at": _USERS.updated_at,
-}
+_WITH_ROLES = (*_SHOWN, access.role_names(User.id).label("roles"))
+_BY_ID = select(*_WITH_ROLES).where(_USERS.id == bindparam("user_id"))
+_LIST = Listing(
+    select(*_WITH_ROLES, _USERS.username_key, _USERS.email_key),
+    orders={
+        "id": (_USERS.id,),
+        "username": (_USERS.username_key, _USERS.id),
+        "email": (_USERS.email_key, _USERS.id),
+        "created_at": (_USERS.created_at, _USERS.id),
+        "updated_at": (_USERS.updated_at, _USERS.id),
+    },
+    filters={
+        "living": _USERS.deleted_at.is_(None),
+        "deleted": _USERS.deleted_at.is_not(None),
+        "active": _USERS.is_active == bindparam("active", type_=_USERS.is_active.type),
+        "role": _USERS.id.in_(access.holders(bindparam("role", type_=String))),
+        "q": _USERS.search_text.contains(bindparam("q", type_=String), escape="/"),
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +93,28 @@ def get_user(user_id: int, *, by: Caller) -> Profile:
 
 def find_user(user_id: int) -> Profile | None:
     """Return a user, also a deleted one."""
-    row = db.session().execute(select(*_SHOWN).where(_USERS.id == user_id)).one_or_none()
-    return None if row is None else profile(row, access.roles_of([user_id])[user_id])
+    row = db.session().execute(_BY_ID, {"user_id": user_id}).one_or_none()
+    return None if row is None else profile(row, row.roles)
 
 
 def list_users(*, filters: Filters, page: PageRequest, by: Caller) -> Page[Profile]:
-    """Return users that match, in three statements whatever their number: count, page, roles."""
+    """Return users that match, in two statements whatever their number: page and count."""
     if filters.deleted != "false" and not by.holds({Permission.USERS_DELETE}):
         raise Forbidden
-    name, descending = filters.sort.removeprefix("-"), filters.sort.startswith("-")
-    keys = dict.fromkeys((_SORTS[name], _USERS.id))
-    columns = dict.fromkeys((*_SHOWN, *keys))
-    found = listing.page(_matching(select(*columns), filters), page, listing.Order(name, tuple(keys), descending))
-    roles = access.roles_of([row.id for row in found.items])
-    return found.with_items([profile(row, roles[row.id]) for row in found.items])
+    given = {
+        "living": filters.deleted == "false" or None,
+        "deleted": filters.deleted == "true" or None,
+        "active": filters.active,
+        "role": filters.role,
+        "q": None if filters.q is None else _literally(filters.q.casefold()),
+    }
+    found = _LIST.page(page, sort=filters.sort, given=given)
+    return found.with_items([profile(row, row.roles) for row in found.items])
 
 
-def _matching(statement: AnySelect, filters: Filters) -> AnySelect:
-    if filters.deleted != "all":
-        living = _USERS.deleted_at.is_(None)
-        statement = statement.where(living if filters.deleted == "false" else ~living)
-    if filters.active is not None:
-        statement = statement.where(_USERS.is_active == filters.active)
-    if filters.role is not None:
-        statement = statement.where(_USERS.id.in_(access.holders(filters.role)))
-    if filters.q is not None:
-        statement = statement.where(_USERS.search_text.contains(filters.q.casefold(), autoescape=True))
-    return statement
+def _literally(part: str) -> str:
+    """Let wildcards of LIKE stand for themselves."""
+    return part.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
 def join_users(statement: AnySelect, user_id: access.UserIdColumn) -> AnySelect:
@@ -116,7 +124,7 @@ def join_users(statement: AnySelect, user_id: access.UserIdColumn) -> AnySelect:
     ).add_columns(*_SHOWN)
 
 
-def profile(row: Any, roles: Iterable[str]) -> Profile:  # noqa: ANN401 -- a User or a row of its shown columns
+def profile(row: Any, roles: Iterable[str] | None) -> Profile:  # noqa: ANN401 -- a User or a row of its shown columns
     """Make a profile of what was read."""
     return Profile(
         id=row.id,
@@ -127,7 +135,7 @@ def profile(row: Any, roles: Iterable[str]) -> Profile:  # noqa: ANN401 -- a Use
         last_name=row.last_name,
         locale=row.locale,
         is_active=row.is_active,
-        roles=list(roles),
+        roles=sorted(roles or ()),
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -32,7 +32,7 @@ def list_users(query: UserQuery) -> Page[accounts.Profile]:
 
 @routes.post("/api/v1/users")
 @requires(Permission.USERS_WRITE)
-@takes(NewUser)
+@takes(NewUser, large=True)
 @returns(UserOut, 201, "User created.", richer=_RICHER, location="/api/v1/users/{it.id}", versioned=True)
 @fails(*_TAKEN, access.Escalation)
 def create_user(body: NewUser) -> accounts.Profile:
@@ -50,7 +50,7 @@ def show_user(user_id: int) -> accounts.Profile:
 
 @routes.put("/api/v1/users/<id:user_id>")
 @requires(Permission.USERS_WRITE)
-@takes(UserReplacement)
+@takes(UserReplacement, large=True)
 @conditional
 @returns(UserOut, message="User replaced.", richer=_RICHER, versioned=True)
 @fails(*_TAKEN, accounts.LastAdministrator, access.Escalation)
@@ -61,7 +61,7 @@ def replace_user(user_id: int, body: UserReplacement, guard: Guard) -> accounts.
 
 @routes.patch("/api/v1/users/<id:user_id>")
 @requires(Permission.USERS_WRITE)
-@takes(UserChange)
+@takes(UserChange, large=True)
 @conditional
 @returns(UserOut, message="User changed.", richer=_RICHER, versioned=True)
 @fails(*_TAKEN, accounts.LastAdministrator, access.Escalation)

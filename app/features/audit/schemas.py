@@ -1,9 +1,9 @@
 """How the audit trail looks on the wire."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from app.core.ids import UUID
 from app.web.paging import PageQuery
@@ -11,6 +11,16 @@ from app.web.schemas import Out, Timestamp
 
 Outcome = Literal["success", "failure"]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("This time is out of range.") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class PartyOut(Out):
@@ -43,8 +53,8 @@ class AuditQuery(PageQuery):
     actor: Annotated[str, Field(max_length=40)] | None = None
     target_type: Word | None = None
     target: Word | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
     def filters(self) -> dict[str, str | datetime | None]:
         """Return what to look for."""

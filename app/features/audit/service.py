@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, select
+from sqlalchemy import bindparam, select
 
 from app.core import clock, origin
 from app.core.caller import Caller
@@ -13,12 +13,28 @@ from app.core.ids import UUID, uuid7
 from app.core.paging import Page, PageRequest
 from app.features.audit.chain import Verification, append, verify
 from app.features.audit.models import AuditEvent
-from app.infra import db, listing
+from app.infra import db
+from app.infra.listing import Listing
+from app.infra.query import Row
 from app.web import caller as callers
 
 __all__ = ["Event", "Party", "Verification", "list_events", "record", "record_refusal", "verify"]
 
 Target = tuple[str, object]
+
+_EVENTS = AuditEvent.__table__.c
+_LIST = Listing(
+    select(*_EVENTS),
+    orders={"seq": (_EVENTS.seq,)},
+    filters={
+        **{
+            name: _EVENTS[name] == bindparam(name, type_=_EVENTS[name].type)
+            for name in ("event", "outcome", "actor_id", "target_type", "target_id")
+        },
+        "since": _EVENTS.at >= bindparam("since", type_=_EVENTS.at.type),
+        "until": _EVENTS.at < bindparam("until", type_=_EVENTS.at.type),
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +101,11 @@ def record_refusal(caller: Caller, permissions: frozenset[str]) -> None:
 
 def list_events(*, filters: Mapping[str, str | datetime | None], page: PageRequest) -> Page[Event]:
     """Return events that match, newest first."""
-    statement = select(*AuditEvent.__table__.columns)
-    for name, value in filters.items():
-        if value is None:
-            continue
-        if name == "since":
-            statement = statement.where(AuditEvent.at >= value)
-        elif name == "until":
-            statement = statement.where(AuditEvent.at < value)
-        else:
-            statement = statement.where(getattr(AuditEvent, name) == value)
-    order = listing.Order("at", (AuditEvent.__table__.c.seq,), descending=True)
-    found = listing.page(statement, page, order)
+    found = _LIST.page(page, sort="-seq", given=filters)
     return found.with_items([_read(row) for row in found.items])
 
 
-def _read(row: Row[Any]) -> Event:
+def _read(row: Row) -> Event:
     return Event(
         id=row.id,
         at=row.at,

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, signing
 from app.core.config import Settings
-from app.core.errors import Unavailable
+from app.core.errors import InvalidToken, Unavailable
 from app.core.keyring import Keyring, Undecryptable
 from app.core.signing import Claims, Kind, Signer
 from app.features.audit import service as audit
@@ -57,10 +57,13 @@ def signer() -> Signer:
 
 def read(kind: Kind, token: str) -> Claims:
     """Return the claims of a token, or raise InvalidToken."""
-    current = signer()
-    if not current.knows(signing.kid_of(token)) and time.monotonic() - _read_at > _ASK_AGAIN_SECONDS:
-        current = _read()
-    return current.read(kind, token, now=clock.now().timestamp())
+    current, now = signer(), clock.now().timestamp()
+    try:
+        return current.read(kind, token, now=now)
+    except InvalidToken:
+        if current.knows(signing.kid_of(token)) or time.monotonic() - _read_at < _ASK_AGAIN_SECONDS:
+            raise
+    return _read().read(kind, token, now=now)
 
 
 def public_keys() -> list[dict[str, Any]]:

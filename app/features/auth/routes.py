@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.core.errors import InvalidToken, Unauthenticated
 from app.core.ids import UUID
 from app.core.paging import Page
 from app.core.permissions import Permission
@@ -59,7 +60,7 @@ def login(body: Login) -> auth.TokenPair:
 @public
 @takes(Refresh, optional=True)
 @returns(TokenPairOut, message="Tokens refreshed.")
-@fails(auth.RefreshTokenReused)
+@fails(Unauthenticated, InvalidToken, auth.RefreshTokenReused)
 def refresh(body: Refresh | None) -> auth.TokenPair:
     """Exchange a refresh token, in the body or as bearer, for a new pair. Each works once."""
     return auth.refresh(body.refresh_token if body else caller.bearer())
@@ -70,6 +71,7 @@ def refresh(body: Refresh | None) -> auth.TokenPair:
 @takes(Refresh, optional=True)
 @asks(LogoutQuery)
 @returns(status=204)
+@fails(Unauthenticated, InvalidToken)
 def logout(body: Refresh | None, query: LogoutQuery) -> None:
     """End this session, with the access token or the refresh token; or all `others`; or all (`global`)."""
     auth.logout(access_token=caller.bearer(), refresh_token=body.refresh_token if body else None, scope=query.scope)

@@ -25,7 +25,8 @@ from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import keys
 from app.features.auth.models import Session
-from app.infra import db, listing
+from app.infra import db
+from app.infra.listing import Listing
 from app.infra.query import Query
 from app.web.versions import Guard
 
@@ -48,6 +49,16 @@ _IDENTITY = Query(
     )
 )
 """Session, user, roles and permissions in one statement: a row for each role."""
+
+_COLUMNS = Session.__table__.c
+_LIST = Listing(
+    select(*_COLUMNS).where(_COLUMNS.revoked_at.is_(None)),
+    orders={"id": (_COLUMNS.id,)},
+    filters={
+        "user_id": _COLUMNS.user_id == bindparam("user_id"),
+        "now": _COLUMNS.expires_at > bindparam("now", type_=_COLUMNS.expires_at.type),
+    },
+)
 
 _KNOWN_ADDRESS = Query(
     select(Session.id)
@@ -180,11 +191,7 @@ def start(*, user_id: int, methods: list[str]) -> Session:
 
 def list_sessions(*, caller: Caller, page: PageRequest) -> Page[SessionView]:
     """Return the caller's live sessions, newest first."""
-    columns = Session.__table__.c
-    statement = select(*columns).where(
-        columns.user_id == caller.user_id, columns.revoked_at.is_(None), columns.expires_at > clock.now()
-    )
-    found = listing.page(statement, page, listing.Order("id", (columns.id,), descending=True))
+    found = _LIST.page(page, sort="-id", given={"user_id": caller.user_id, "now": clock.now()})
     return found.with_items([_view(row, caller) for row in found.items])
 
 

@@ -49,7 +49,8 @@ def connect(settings: Settings, keyring: Keyring) -> None:
     global _keyring, _register_limit, _register_seconds  # noqa: PLW0603 -- set once during assembly
     _keyring = keyring
     item = parse(settings.ratelimit_register)
-    _register_limit = int(item.amount * settings.ratelimit_scale)
+    scale = settings.ratelimit_scale
+    _register_limit = max(1, int(item.amount * scale)) if scale else 0
     _register_seconds = item.get_expiry()
 
 

@@ -25,7 +25,7 @@ def start() -> visits.Visits | Response | None:
 
 @routes.post("/api/v1/visits")
 @public
-@takes(Visit, optional=True)
+@takes(Visit, large=True, optional=True)
 @returns(VisitsOut | None, 201, "Visit counted.")
 def count_visit(body: Visit | None) -> visits.Visits | None:
     """Count a visit to a page."""
