@@ -47,7 +47,9 @@ check-security: $(VENV)/.dev
 	@echo "check: security" && $(BIN)/bandit --quiet --recursive --configfile pyproject.toml app wsgi.py
 
 check-migrations: $(VENV)/.dev
-	@echo "check: migrations" && true
+	@echo "check: migrations" && VAR_DIR=$$(mktemp -d) && export VAR_DIR DATABASE_URL= && trap 'rm -rf "$$VAR_DIR"' EXIT && \
+		{ $(BIN)/flask db upgrade && $(BIN)/flask db downgrade base && $(BIN)/flask db upgrade; } > $(VENV)/migrations.log 2>&1 || \
+		{ cat $(VENV)/migrations.log; exit 1; }
 
 format: $(VENV)/.dev ## Format the code and repair what lint can repair
 	@$(BIN)/ruff format --quiet .

@@ -76,9 +76,7 @@ class Server:
 
     def start(self) -> None:
         """Return once the server answers; raise ServerFailed if it does not within START_SECONDS."""
-        owner = self._folder.stat()
-        with (self._folder / "log").open("ab") as log:
-            self._process = _spawn(self._command, uid=owner.st_uid, gid=owner.st_gid, output=log.fileno())
+        self._process = _spawn(self._command, self._folder)
         self._watch = subprocess.Popen(
             ["/bin/sh", "-c", WATCH, "watch", str(self._process.pid), str(self._folder)],
             stdin=subprocess.PIPE,
@@ -101,8 +99,9 @@ class Server:
         """End the server at once, without a goodbye to anyone."""
         if self._process is None:
             return
-        self._signal(signal.SIGKILL)
+        children = self._signal(signal.SIGKILL)
         self._process.wait()
+        _wait_until_gone(children)  # PostgreSQL does not start again while one of them still leaves
         self._process = None
         self._is_frozen = False
         if self._watch is not None:
@@ -134,14 +133,16 @@ class Server:
                 raise ServerFailed("\n".join([f"{self._command[0]} did not start:", *last_lines])) from error
             return
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> list[int]:
         """Send a signal to the process and its children (PostgreSQL serves each connection with one)."""
         if self._process is None or self._process.poll() is not None:
-            return
+            return []
         self._process.send_signal(signal.SIGSTOP)  # so that no child is born between the count and the signal
-        for pid in (*_children(self._process.pid), self._process.pid):
+        children = [pid for pid, parent in _processes() if parent == self._process.pid]
+        for pid in (*children, self._process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+        return children
 
 
 @contextmanager
@@ -192,22 +193,15 @@ def find_postgres() -> Path | None:
     on_path = shutil.which("postgres")
     places = [Path(on_path).resolve().parent] if on_path else []
     for pattern in POSTGRES_PLACES:
-        places += sorted(Path("/").glob(pattern.removeprefix("/")), key=_version, reverse=True)
-    return next((place for place in places if {"initdb", "postgres"} <= set(_names(place))), None)
+        found = Path("/").glob(pattern.removeprefix("/"))
+        places += sorted(found, key=lambda place: [int(n) for n in re.findall(r"\d+", str(place))], reverse=True)
+    return next((place for place in places if all((place / name).exists() for name in ("initdb", "postgres"))), None)
 
 
 def find_redis() -> Path | None:
     """Find redis-server on PATH, or Valkey, which speaks the same."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return Path(found) if found else None
-
-
-def _names(place: Path) -> list[str]:
-    return [path.name for path in place.iterdir()] if place.is_dir() else []
-
-
-def _version(place: Path) -> tuple[int, ...]:
-    return tuple(int(digits) for digits in re.findall(r"\d+", str(place)))
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
@@ -233,39 +227,39 @@ def _folder(*, account: pwd.struct_passwd | None = None) -> Iterator[Path]:
 
 
 def _initialise(binaries: Path, folder: Path) -> None:
-    owner = folder.stat()
-    with (folder / "log").open("ab") as log:
-        command = [
-            str(binaries / "initdb"),
-            *("-D", str(folder / "data")),
-            *("--username", "carboy", "--auth", "trust", "--encoding", "UTF8"),
-            *("--locale", "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"),
-            *("--no-sync", "--no-instructions"),
-        ]
-        initdb = _spawn(command, uid=owner.st_uid, gid=owner.st_gid, output=log.fileno())
-        try:
-            failed = initdb.wait(START_SECONDS) != 0
-        finally:
-            initdb.kill()
-            initdb.wait()
+    command = [
+        str(binaries / "initdb"),
+        *("-D", str(folder / "data")),
+        *("--username", "carboy", "--auth", "trust", "--encoding", "UTF8"),
+        *("--locale", "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"),
+        *("--no-sync", "--no-instructions"),
+    ]
+    initdb = _spawn(command, folder)
+    try:
+        failed = initdb.wait(START_SECONDS) != 0
+    finally:
+        initdb.kill()
+        initdb.wait()
     if failed:
         raise ServerFailed((folder / "log").read_text(errors="replace"))
 
 
-def _spawn(command: Sequence[str], *, uid: int, gid: int, output: int) -> subprocess.Popen[bytes]:
-    """Start a program as the owner of its folder, in a session that Ctrl-C does not reach."""
-    other = uid != os.geteuid()
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        cwd="/",
-        start_new_session=True,
-        user=uid if other else None,
-        group=gid if other else None,
-        extra_groups=() if other else None,
-    )
+def _spawn(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start a program as the owner of its folder, logging there, in a session that Ctrl-C does not reach."""
+    owner = folder.stat()
+    other = owner.st_uid != os.geteuid()
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+            user=owner.st_uid if other else None,
+            group=owner.st_gid if other else None,
+            extra_groups=() if other else None,
+        )
 
 
 def _running(server: Server) -> Iterator[Server]:
@@ -293,7 +287,14 @@ def _ping_redis(port: int) -> None:
         client.ping()
 
 
-def _children(parent: int) -> list[int]:
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-    pairs = (line.split() for line in listing.stdout.splitlines())
-    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
+def _processes() -> list[tuple[int, int]]:
+    """List every process that still runs, with its parent."""
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)
+    rows = (line.split() for line in listing.stdout.splitlines())
+    return [(int(pid), int(parent)) for pid, parent, state in rows if not state.startswith("Z")]
+
+
+def _wait_until_gone(pids: Sequence[int]) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while pids and any(pid in pids for pid, _ in _processes()) and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     service_name: str = Field("carboy", description="Name of the service in `/health`, logs and the API reference.")
     secret_key: Words = Field(
         (),
+        repr=False,
         description="32 or more random characters from which all keys are derived; a list to rotate, newest first."
         " Empty in development: made once and kept in `VAR_DIR/secret_key`.",
     )
@@ -193,6 +194,10 @@ class Settings(BaseSettings):
                 found.append(f"{name.upper()} must be a number and a time, such as 600/minute.")
         return found
 
+    def _debug_switches(self) -> list[str]:
+        flask = os.environ.get("FLASK_DEBUG", "").lower()  # what `flask run` and `flask --debug` go by
+        return ["DEBUG"] * self.debug + ["FLASK_DEBUG"] * (flask not in {"", "0", "false", "no"})
+
     def _unsafe(self) -> list[str]:
         found = []
         if not self.secret_key:
@@ -211,8 +216,8 @@ class Settings(BaseSettings):
             found.append("PUBLIC_URL is not https. Put TLS in front, or set ALLOW_HTTP=1 if you mean it.")
         if "*" in self.allowed_origins:
             found.append("ALLOWED_ORIGINS has '*'. List the exact origins of your own pages.")
-        if self.debug:
-            found.append("DEBUG is on. Unset it: it shows the inside of the service to everyone.")
+        switches = self._debug_switches()
+        found.extend(f"{name} is on. Unset it: it shows the inside of the service to everyone." for name in switches)
         if any(_is_everywhere(word) for word in self.trusted_proxies):
             found.append(
                 "TRUSTED_PROXIES trusts every address, so anyone may forge theirs. Name your proxies' networks."

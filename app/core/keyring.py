@@ -37,7 +37,7 @@ class Keyring:
         for secret in self._secrets:
             try:
                 return AESGCM(_derive(secret, purpose)).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
-            except InvalidTag:
+            except (InvalidTag, ValueError):  # ValueError: too short for a nonce
                 continue
         raise Undecryptable(purpose)
 

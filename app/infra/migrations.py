@@ -21,7 +21,7 @@ _WAIT_SECONDS = 300
 def config(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration; there is no alembic.ini."""
     made = Config()
-    made.set_main_option("script_location", str(FOLDER))
+    made.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     made.attributes["connection"] = connection
     return made
@@ -39,8 +39,10 @@ def current() -> str | None:
 
 
 def are_pending() -> bool:
-    """Tell whether the database is behind the code."""
-    return current() != head()
+    """Tell whether the database is behind the code. Ahead of it, as old instances see it in a release, is not."""
+    at, script = current(), ScriptDirectory.from_config(config())
+    known = {revision.revision for revision in script.walk_revisions()}
+    return at != script.get_current_head() and (at is None or at in known)
 
 
 def upgrade(revision: str = "head") -> None:

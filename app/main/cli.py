@@ -1,12 +1,16 @@
-"""The commands that stand above the features: serve, db, init-db, doctor."""
+"""The commands that stand above the features: serve, db, init-db, doctor, settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from alembic import command as alembic
+from alembic.util import CommandError
 from flask import Flask
 
 from app.core.config import Settings
 from app.infra import db, migrations
-from app.main import doctor, features, serving
+from app.main import doctor, features, serving, settings_reference
 from app.web.commands import command, group
 
 
@@ -16,6 +20,7 @@ def install(app: Flask, settings: Settings) -> None:
     _add_serve(app.cli, settings)
     _add_init(app.cli)
     _add_doctor(app.cli, settings)
+    _add_settings(app.cli)
 
 
 def _database() -> click.Group:
@@ -25,21 +30,23 @@ def _database() -> click.Group:
     @click.argument("revision", default="head")
     def upgrade(revision: str) -> None:
         """Migrate forwards."""
-        migrations.upgrade(revision)
+        with _alembic_in_words():
+            migrations.upgrade(revision)
         click.echo(f"At {migrations.current()}.")
 
     @command(commands, "downgrade", unit=False)
     @click.argument("revision", default="-1")
     def downgrade(revision: str) -> None:
         """Migrate backwards, by one or to a revision."""
-        migrations.downgrade(revision)
+        with _alembic_in_words():
+            migrations.downgrade(revision)
         click.echo(f"At {migrations.current() or 'nothing'}.")
 
     @command(commands, "migrate", unit=False)
     @click.option("-m", "--message", required=True, help="What the migration does.")
     def migrate(message: str) -> None:
         """Write a migration from the difference between models and database. Read it before you keep it."""
-        with db.engine().connect() as connection:
+        with _alembic_in_words(), db.engine().connect() as connection:
             number = int(migrations.head() or 0) + 1
             alembic.revision(migrations.config(connection), message, autogenerate=True, rev_id=f"{number:04}")
 
@@ -54,6 +61,14 @@ def _database() -> click.Group:
         alembic.history(migrations.config(), indicate_current=False)
 
     return commands
+
+
+@contextmanager
+def _alembic_in_words() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _add_serve(root: click.Group, settings: Settings) -> None:
@@ -83,3 +98,13 @@ def _add_doctor(root: click.Group, settings: Settings) -> None:
             click.echo(f"{finding.mark} {finding.text}")
         if any(finding.is_fault for finding in findings):
             raise SystemExit(1)
+
+
+def _add_settings(root: click.Group) -> None:
+    @command(root, "settings", unit=False)
+    @click.option("--env", "as_env", is_flag=True, help="Write .env.example instead of docs/configuration.md.")
+    def describe(*, as_env: bool) -> None:
+        """Write down every setting: its kind, its default, its meaning."""
+        settings = settings_reference.described(Settings)
+        write = settings_reference.as_env if as_env else settings_reference.as_markdown
+        click.echo(write(settings), nl=False)

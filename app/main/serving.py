@@ -1,6 +1,5 @@
 """Serves the application with Granian: WSGI on threads."""
 
-import logging
 from pathlib import Path
 
 from granian.constants import Interfaces
@@ -21,7 +20,6 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
     starting.prepare(settings)
     _greet(settings)
     db.engine().dispose()  # the workers open their own
-    logging.getLogger("_granian").setLevel(logging.WARNING)
     Server(
         "wsgi:app",
         address=settings.host,
@@ -32,6 +30,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         backpressure=None,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},  # its lines are JSON like ours
         workers_kill_timeout=_DRAIN_SECONDS,
         respawn_failed_workers=True,
         working_dir=_ROOT,

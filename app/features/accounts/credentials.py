@@ -76,12 +76,10 @@ def store_password(*, user_id: int, password_hash: str, instead_of: str | None) 
     return True
 
 
-def still_hold(credentials: Credentials) -> bool:
-    """Tell, under a lock, whether nothing changed since the credentials were read."""
-    user = db.session().get(User, credentials.user_id, with_for_update={"read": True})
-    return (
-        user is not None
-        and user.deleted_at is None
-        and user.is_active
-        and user.password_hash == credentials.password_hash
-    )
+def still_hold(credentials: Credentials, password: str) -> bool:
+    """Tell, under a lock, whether the password is still right; a parallel sign-in may have upgraded the hash."""
+    # Not FOR SHARE: two that both held it and both upgraded the hash would wait for each other.
+    user = db.session().get(User, credentials.user_id, with_for_update={"key_share": True})
+    if user is None or user.deleted_at is not None or not user.is_active:
+        return False
+    return user.password_hash == credentials.password_hash or _hasher.verify(password, user.password_hash)[0]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from app.core.ids import UUID
 from app.features.accounts.service import Email, Password, Username, UserOut
@@ -26,13 +26,17 @@ class Registration(Schema):
 class Login(Schema):
     """An address or a user name, and its password."""
 
-    email: LoginName | None = None
-    username: LoginName | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["email"]}, {"required": ["username"]}]},
+    )
+
+    email: LoginName = ABSENT
+    username: LoginName = ABSENT
     password: Password
 
     @model_validator(mode="after")
     def _one_name(self) -> Self:
-        if (self.email is None) == (self.username is None):
+        if len({"email", "username"} & self.model_fields_set) != 1:
             message = "Give email or username, one of them."
             raise ValueError(message)
         return self

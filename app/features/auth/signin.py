@@ -51,7 +51,7 @@ def login(*, name: str, password: str) -> TokenPair:
         raise _failed(InvalidCredentials(), user_id)
     if not credentials.is_active:
         raise _failed(AccountDisabled(), user_id)
-    if not accounts.still_hold(credentials):
+    if not accounts.still_hold(credentials, password):
         raise _failed(InvalidCredentials(), user_id)
     if better_hash:
         accounts.store_password(user_id=user_id, password_hash=better_hash, instead_of=credentials.password_hash)
