@@ -17,6 +17,22 @@ from tests.world import PASSWORD
 
 _numbers = count(1)
 
+USER_FIELDS = frozenset(
+    {
+        "id",
+        "username",
+        "email",
+        "email_verified",
+        "first_name",
+        "last_name",
+        "is_active",
+        "roles",
+        "created_at",
+        "updated_at",
+    }
+)
+"""What everybody who sees a user sees."""
+
 
 class Answer(TestResponse):
     """What the service answered; ``json`` is whatever it is."""
@@ -115,7 +131,9 @@ class Api:
         elif body is not None:
             more["json"] = body
         client = FlaskClient(self.app, Answer)
-        answer = client.open(path, method=method, headers=sent, environ_base={"REMOTE_ADDR": self.address}, **more)
+        answer = client.open(
+            path, method=method, headers=sent, environ_base={"REMOTE_ADDR": self.address}, buffered=True, **more
+        )
         return cast("Answer", answer)
 
 
@@ -136,9 +154,20 @@ def an_admin(**named: Any) -> Person:
     return a_user(roles=("admin", "user"), **named)
 
 
+def some_users(number: int) -> None:
+    """Make so many users at once, who hold the role ``user`` and have no password."""
+    with db.unit_of_work():
+        accounts.seed(number, advance=lambda _: None)
+
+
 def a_role(*permissions: str, name: str | None = None) -> str:
     """Make a role and return its name."""
     chosen = name or f"role-{next(_numbers)}"
     with db.unit_of_work():
         access.create_role(name=chosen, description="", permissions=permissions, by=OPERATOR)
     return chosen
+
+
+def a_holder_of(*permissions: str) -> Person:
+    """Make somebody who may do exactly this."""
+    return a_user(roles=(a_role(*permissions),))

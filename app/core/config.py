@@ -77,12 +77,15 @@ class Settings(BaseSettings):
     var_dir: Path = Field(Path("var"), description="Folder for what the embedded world keeps.")
     database_url: str = Field(
         "",
+        repr=False,
         description="`postgresql://user:password@host/name` or `sqlite:///path`. Empty: SQLite in VAR_DIR.",
     )
     database_pool_size: int = Field(0, ge=0, le=1000, description="Connections of each worker. 0: one for each thread.")
     database_pool_seconds: float = Field(5, gt=0, le=60, description="How long a request waits for a free connection.")
     database_statement_seconds: float = Field(10, gt=0, le=3600, description="PostgreSQL ends a statement after this.")
-    redis_url: str = Field("", description="`redis://host:6379/0`. Empty: limits and counters live in this process.")
+    redis_url: str = Field(
+        "", repr=False, description="`redis://host:6379/0`. Empty: limits and counters live in this process."
+    )
     redis_seconds: float = Field(
         0.25, gt=0, le=10, description="How long a request waits for Redis before going on without."
     )

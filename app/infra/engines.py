@@ -43,7 +43,9 @@ def is_away(error: object) -> bool:
         return isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
     if isinstance(error, psycopg.errors.UndefinedTable):
         return False
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    # A replica that was not promoted yet refuses to write.
+    refuses = psycopg.errors.ReadOnlySqlTransaction
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | refuses)
 
 
 def _postgres(settings: Settings, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine

@@ -113,7 +113,7 @@ class Listing:
         return min(total, cap), total <= cap
 
     def _compile_count(self, filters: tuple[str, ...]) -> Query:
-        counted = self._filtered(filters).with_only_columns(literal(1).label("one"))
+        counted = self._filtered(filters).with_only_columns(literal(1).label("one"), maintain_column_froms=True)
         capped = counted.limit(bindparam("limit", type_=BigInteger)).subquery()
         return Query(select(func.count().label("total")).select_from(capped))
 

@@ -5,7 +5,7 @@ Measured here on SQLite: 16 µs where a Core connection costs 41 and the ORM 182
 
 from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import JSON, Engine, Select
 from sqlalchemy.exc import DBAPIError
@@ -91,7 +91,10 @@ class _Compiled:
         parameters = {**self._constants, **given}
         for name, convert in self._bind.items():
             parameters[name] = convert(parameters[name])
-        connection = engine.raw_connection()
+        try:
+            connection = engine.raw_connection()
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise self._wrapped(error, engine, gone=False) from error
         try:
             cursor = connection.cursor()
             cursor.execute(self._sql, parameters)
@@ -101,17 +104,16 @@ class _Compiled:
             gone = engine.dialect.is_disconnect(error, connection.dbapi_connection, None)
             if gone:
                 connection.invalidate(error)
-            raise DBAPIError.instance(
-                self._sql,
-                None,
-                error,
-                engine.dialect.loaded_dbapi.Error,
-                connection_invalidated=gone,
-                dialect=engine.dialect,
-            ) from error
+            raise self._wrapped(error, engine, gone=gone) from error
         finally:
             connection.close()
         return [self._shape(row) for row in found]
+
+    def _wrapped(self, error: Exception, engine: Engine, *, gone: bool) -> DBAPIError:
+        dialect = engine.dialect
+        kind = dialect.loaded_dbapi.Error
+        wrapped = DBAPIError.instance(self._sql, None, error, kind, connection_invalidated=gone, dialect=dialect)
+        return cast("DBAPIError", wrapped)
 
     def _shape(self, row: tuple[Any, ...]) -> Row:
         if not self._results:

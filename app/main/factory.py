@@ -18,6 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = application.make(settings)
     features.install(app, settings)
     cli.install(app, settings)
+    application.check_access(app)
     return app
 
 

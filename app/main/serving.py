@@ -27,15 +27,15 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=settings.threads,
-        backpressure=None,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,  # below, it greets and gives advice on threads
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},  # its lines are JSON like ours
         workers_kill_timeout=_DRAIN_SECONDS,
         respawn_failed_workers=True,
         working_dir=_ROOT,
         reload=reload,
         reload_paths=[_ROOT / "app"] if reload else None,
+        reload_ignore_worker_failure=reload,  # code that is wrong for a moment is mended and loaded again
     ).serve()
 
 

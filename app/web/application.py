@@ -108,7 +108,16 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
             with db.unit_of_work(writes=source.method not in SAFE):
                 return _shape(declaration, view(**given), caller)
 
+    vars(run)["asks_who_calls"] = True
     return run
+
+
+def check_access(app: Flask) -> None:
+    """Raise UndeclaredAccess if a route was registered past ``Routes``, where nobody asks who calls."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint != "static" and not hasattr(app.view_functions[rule.endpoint], "asks_who_calls"):
+            message = f"{rule.rule}: register it with get, post, put, patch or delete of Routes, and declare its access"
+            raise UndeclaredAccess(message)
 
 
 def _admit(declaration: Declaration) -> Caller:

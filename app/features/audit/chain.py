@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from app.core import clock
+from app.core.ids import BIGGEST
 from app.features.audit.models import AuditEvent, AuditHead
 from app.infra import db
 
-_BATCH = 1000
+_IN_ORDER = select(AuditEvent).order_by(AuditEvent.seq).limit(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +48,39 @@ def append(event: AuditEvent) -> None:
 
 
 def verify() -> Verification:
-    """Read the whole trail and compare each row with its hash, its place, and the head."""
-    previous, count = "", 0
+    """Read the whole trail and compare each row with its hash, its place, and the head.
+
+    Others may write meanwhile, so the rows must reach the head that was read before them, and must not reach
+    beyond the one that is read after them.
+    """
+    head = _head()
+    previous, count, at_head = "", 0, ""
     for event in _all():
         if event.seq != count + 1:
             return Verification(count, previous, f"row {count + 1} is missing")
         if event.hash != _link(event, previous):
             return Verification(count, previous, f"row {event.seq} was changed")
         previous, count = event.hash, event.seq
-    head = db.session().execute(select(AuditHead.seq, AuditHead.hash)).one_or_none()
-    if head is None or (head.seq, head.hash) != (count, previous):
+        if head is not None and count <= head.seq:
+            at_head = previous
+    if head is None or count < head.seq or at_head != head.hash:
         return Verification(count, previous, f"the rows after {count} are missing")
+    last = _head()
+    if last is None or last.seq < count:
+        return Verification(count, previous, f"row {count} was added past the head")
     return Verification(count, previous)
 
 
+def _head() -> Row[int, str] | None:
+    return db.session().execute(select(AuditHead.seq, AuditHead.hash)).one_or_none()
+
+
 def _all() -> Iterator[AuditEvent]:
-    yield from db.session().scalars(select(AuditEvent).order_by(AuditEvent.seq).execution_options(yield_per=_BATCH))
+    """Read in batches: a cursor on the server would keep a transaction open for as long as this takes."""
+    begin = -BIGGEST - 1
+    while batch := db.session().scalars(_IN_ORDER.where(AuditEvent.seq >= begin)).all():
+        yield from batch
+        begin = batch[-1].seq + 1
 
 
 def _link(event: AuditEvent, previous: str) -> str:

@@ -203,12 +203,13 @@ def revoke_one(session_id: UUID, *, caller: Caller) -> None:
     audit.record("authn_token_revoked", target=("session", session_id))
 
 
-def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None) -> int:
-    """End all sessions of a user, or all but one; return how many."""
+def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None, by: Caller | None = None) -> int:
+    """End all sessions of a user, or all but one; return how many. ``by`` is the caller unless said otherwise."""
     statement = update(Session).where(Session.user_id == user_id)
     ended = _end(statement if keep is None else statement.where(Session.id != keep), reason)
     if ended:
-        audit.record("authn_token_revoked", target=("user", user_id), detail={"sessions": ended, "reason": reason})
+        detail = {"sessions": ended, "reason": reason}
+        audit.record("authn_token_revoked", target=("user", user_id), actor=by, detail=detail)
     return ended
 
 

@@ -73,7 +73,7 @@ def logout(*, access_token: str | None, refresh_token: str | None, scope: str) -
             audit.record("authn_logout", target=("session", owner.session_id), actor=owner)
     else:
         keep = owner.session_id if scope == "others" else None
-        sessions.revoke_all(user_id=owner.user_id, reason="logout", keep=keep)
+        sessions.revoke_all(user_id=owner.user_id, reason="logout", keep=keep, by=owner)
 
 
 def change_password(*, caller: Caller, current: str, new: str) -> None:
@@ -86,6 +86,7 @@ def change_password(*, caller: Caller, current: str, new: str) -> None:
     right, _ = accounts.check_password(credentials, current)
     if not right:
         raise _failed(WrongPassword(), user_id)
+    db.after_rollback(lambda: throttle.release(guesses))  # the guess was right, whatever the new one is
     hints = (profile.email, profile.username)
     hashed = accounts.hash_new_password(new, hints=hints, field="new_password")
     if not accounts.store_password(user_id=user_id, password_hash=hashed, instead_of=credentials.password_hash):

@@ -4,13 +4,19 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Result, delete, func, select
+from sqlalchemy import Date, Result, bindparam, delete, func, select
 
 from app.features.visits.models import VisitCount, Visitor
 from app.infra import db
+from app.infra.query import Query, Row
 
 _MOST_PAGES = 1000
 OTHER = "(other)"
+
+_DAY = bindparam("day", type_=Date)
+_TOTAL = Query(select(VisitCount.page, func.sum(VisitCount.n).label("n")).group_by(VisitCount.page))
+_TODAY = Query(select(VisitCount.page, VisitCount.n).where(VisitCount.day == _DAY))
+_VISITORS = Query(select(func.count().label("n")).select_from(Visitor).where(Visitor.day == _DAY))
 
 
 def count(page: str, day: date, visitor: str) -> None:
@@ -31,11 +37,7 @@ def count(page: str, day: date, visitor: str) -> None:
 
 def read(day: date) -> tuple[Counter[str], Counter[str], int]:
     """Return total and today by page, and unique visitors."""
-    session = db.session()
-    total = select(VisitCount.page, func.sum(VisitCount.n)).group_by(VisitCount.page)
-    today = select(VisitCount.page, VisitCount.n).where(VisitCount.day == day)
-    visitors = session.scalar(select(func.count()).select_from(Visitor).where(Visitor.day == day))
-    return _counter(session.execute(total)), _counter(session.execute(today)), visitors or 0
+    return _counter(_TOTAL.rows()), _counter(_TODAY.rows(day=day)), _VISITORS.rows(day=day)[0].n
 
 
 def _has_room(page: str, day: date) -> bool:
@@ -44,5 +46,5 @@ def _has_room(page: str, day: date) -> bool:
     return known or (db.session().scalar(pages) or 0) < _MOST_PAGES
 
 
-def _counter(rows: Result[str, int]) -> Counter[str]:
-    return Counter({page: int(number) for page, number in rows})
+def _counter(rows: list[Row]) -> Counter[str]:
+    return Counter({row.page: int(row.n) for row in rows})
