@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from typing import Any, cast
 
@@ -137,13 +138,18 @@ class Api:
         return cast("Answer", answer)
 
 
+@cache
+def _hash(password: str) -> str:
+    return accounts.hash_new_password(password, hints=())
+
+
 def a_user(*, roles: tuple[str, ...] = ("user",), password: str = PASSWORD, **named: Any) -> Person:
     """Make an account; a test names only what it is about."""
     number = next(_numbers)
     username = named.pop("username", f"user{number}")
     email = named.pop("email", f"{username}@people.test")
     with db.unit_of_work():
-        hashed = accounts.hash_new_password(password, hints=())
+        hashed = _hash(password)
         account = accounts.NewAccount(username, email, hashed, **named)
         made = accounts.create(account, roles=roles, by=OPERATOR)
     return Person(made.id, username, email, password)

@@ -23,6 +23,7 @@ def connect(settings: Settings) -> None:
     global _settings  # noqa: PLW0603 -- set once during assembly
     _settings = settings
     _json.cache_clear()
+    _yaml.cache_clear()
 
 
 @routes.get("/openapi.json")
@@ -38,8 +39,7 @@ def show_json() -> Response:
 @hidden
 def show_yaml() -> Response:
     """Return the OpenAPI document as YAML."""
-    document = yaml.safe_dump(orjson.loads(_json(_app())), sort_keys=False, allow_unicode=True)
-    return Response(document, mimetype="application/yaml")
+    return Response(_yaml(_app()), mimetype="application/yaml")
 
 
 @routes.get("/docs")
@@ -53,6 +53,11 @@ def show_page() -> Response:
 @cache
 def _json(app: Flask) -> bytes:
     return orjson.dumps(openapi.document(app, _settings))
+
+
+@cache
+def _yaml(app: Flask) -> str:
+    return yaml.safe_dump(orjson.loads(_json(app)), sort_keys=False, allow_unicode=True)
 
 
 def _app() -> Flask:

@@ -51,6 +51,7 @@ def login(*, name: str, password: str) -> TokenPair:
         raise _failed(InvalidCredentials(), user_id)
     if not credentials.is_active:
         raise _failed(AccountDisabled(), user_id)
+    signer = keys.signer()  # read now if it must be: from here on a connection is held, and a second may not be needed
     if not accounts.still_hold(credentials, password):
         raise _failed(InvalidCredentials(), user_id)
     if better_hash:
@@ -60,7 +61,7 @@ def login(*, name: str, password: str) -> TokenPair:
     user = accounts.find_user(user_id)
     if user is None:
         raise InvalidCredentials
-    return tokens.issue(session, user)
+    return tokens.issue(session, user, signer)
 
 
 def logout(*, access_token: str | None, refresh_token: str | None, scope: str) -> None:

@@ -15,7 +15,7 @@ from app.core import clock, origin
 from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.errors import InvalidToken, Unauthenticated
-from app.core.signing import ACCESS, REFRESH, Kind
+from app.core.signing import ACCESS, REFRESH, Claims, Kind, Signer
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import keys, sessions
@@ -53,13 +53,15 @@ def connect(settings: Settings) -> None:
     _access_seconds = settings.access_token_seconds
 
 
-def issue(session: Session, user: accounts.Profile) -> TokenPair:
+def issue(session: Session, user: accounts.Profile, signer: Signer) -> TokenPair:
     """Return the tokens of a session's present generation: the same each time."""
     signed_at, ends_at = int(session.rotated_at.timestamp()), int(session.expires_at.timestamp())
     access_ends_at = min(signed_at + _access_seconds, ends_at)
     return TokenPair(
-        access_token=_sign(ACCESS, session, access_ends_at, {"username": user.username, "roles": list(user.roles)}),
-        refresh_token=_sign(REFRESH, session, ends_at, {"gen": session.gen}),
+        access_token=signer.sign(
+            ACCESS, _claims(ACCESS, session, access_ends_at, username=user.username, roles=list(user.roles))
+        ),
+        refresh_token=signer.sign(REFRESH, _claims(REFRESH, session, ends_at, gen=session.gen)),
         expires_in=access_ends_at - signed_at,
         refresh_expires_in=ends_at - signed_at,
         user=user,
@@ -75,6 +77,7 @@ def refresh(token: str | None) -> TokenPair:
     if token is None:
         raise Unauthenticated("Send the refresh token, in the body or as bearer.")
     claims = keys.read(REFRESH, token)
+    signer = keys.signer()
     sid, gen = sessions.session_id_of(claims["sid"]), claims["gen"]
     if type(gen) is not int:
         raise InvalidToken
@@ -96,7 +99,7 @@ def refresh(token: str | None) -> TokenPair:
         raise InvalidToken
     if won is not None:
         audit.record("authn_token_created", target=("session", sid), actor=Caller(user_id=user.id))
-    return issue(session, user)
+    return issue(session, user, signer)
 
 
 def _lost_the_race(session: Session, gen: int) -> bool:
@@ -120,15 +123,12 @@ def _end_stolen(session: Session, gen: int) -> None:
     raise RefreshTokenReused
 
 
-def _sign(kind: Kind, session: Session, ends_at: int, claims: dict[str, object]) -> str:
-    return keys.signer().sign(
-        kind,
-        {
-            "sub": str(session.user_id),
-            "sid": str(session.id),
-            "jti": str(uuid5(session.id, f"{kind.typ} {session.gen}")),
-            "iat": int(session.rotated_at.timestamp()),
-            "exp": ends_at,
-            **claims,
-        },
-    )
+def _claims(kind: Kind, session: Session, ends_at: int, **more: object) -> Claims:
+    return {
+        "sub": str(session.user_id),
+        "sid": str(session.id),
+        "jti": str(uuid5(session.id, f"{kind.typ} {session.gen}")),
+        "iat": int(session.rotated_at.timestamp()),
+        "exp": ends_at,
+        **more,
+    }

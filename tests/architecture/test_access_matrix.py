@@ -1,0 +1,134 @@
+"""Every route × every kind of caller, against the reviewed table in docs/access-matrix.md."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.caller import OPERATOR
+from app.core.paging import PageRequest
+from app.features.access import service as access
+from app.features.accounts import service as accounts
+from app.infra import db
+from tests.api import Api, Person, a_role, a_user
+from tests.world import PASSWORD, World
+
+TABLE = Path(__file__).parents[2] / "docs" / "access-matrix.md"
+CALLERS = ("anonymous", "user", "reader", "administrator", "disabled", "dead")
+MISSING_ID = 10**9
+
+
+@dataclass(frozen=True)
+class Row:
+    method: str
+    path: str
+    about: str
+    statuses: dict[str, int]
+
+
+def _rows() -> list[Row]:
+    lines = [line.strip("| ").split("|") for line in TABLE.read_text().splitlines() if line.startswith("| ")]
+    cells = [[cell.strip(" `") for cell in line] for line in lines[1:]]
+    return [
+        Row(method, path, about, dict(zip(CALLERS, map(int, statuses), strict=True)))
+        for method, path, about, *statuses in cells
+    ]
+
+
+ROWS = _rows()
+CASES = [
+    pytest.param(row, caller, id=f"{row.method} {row.path} {row.about or 'there'} as {caller}")
+    for row in ROWS
+    for caller in CALLERS
+]
+
+
+def _anonymous(api: Api) -> tuple[Api, Person]:
+    return api, a_user()
+
+
+def _signed_in(api: Api, roles: tuple[str, ...]) -> tuple[Api, Person]:
+    person = a_user(roles=roles)
+    return api.as_(person), person
+
+
+def _disabled(api: Api) -> tuple[Api, Person]:
+    signed_in, person = _signed_in(api, ("user",))
+    with db.unit_of_work():
+        accounts.change(user_id=person.id, changes={"is_active": False}, guard=lambda _version: None, by=OPERATOR)
+    return signed_in, person
+
+
+def _dead(api: Api) -> tuple[Api, Person]:
+    signed_in, person = _signed_in(api, ("user",))
+    assert signed_in.post("/auth/logout").status_code == 204
+    return signed_in, person
+
+
+WHO: dict[str, Callable[[Api], tuple[Api, Person]]] = {
+    "anonymous": _anonymous,
+    "user": lambda api: _signed_in(api, ("user",)),
+    "reader": lambda api: _signed_in(api, (a_role("users:read", "roles:read", "audit:read"),)),
+    "administrator": lambda api: _signed_in(api, ("admin",)),
+    "disabled": _disabled,
+    "dead": _dead,
+}
+
+
+def _body(row: Row, person: Person, signing_in: Person) -> Any:
+    return {
+        "POST /api/v1/roles": {"name": "made", "permissions": ["users:read"]},
+        "PATCH /api/v1/roles/{role_id}": {"description": "Changed."},
+        "POST /api/v1/users": {"username": "made", "email": "made@people.test"},
+        "PUT /api/v1/users/{user_id}": {"username": "changed", "email": "changed@people.test"},
+        "PATCH /api/v1/users/{user_id}": {"first_name": "Changed"},
+        "POST /api/v1/visits": {"page": "/"},
+        "POST /auth/login": {"username": signing_in.username, "password": PASSWORD},
+        "PATCH /auth/me": {"first_name": "Changed"},
+        "POST /auth/password/change": {"current_password": PASSWORD, "new_password": "Another-Horse-8-Battery"},
+        "POST /auth/refresh": {"refresh_token": person.refresh_token or "none"},
+        "POST /auth/register": {"username": "new1", "email": "new1@people.test", "password": PASSWORD},
+    }.get(f"{row.method} {row.path}")
+
+
+def _path(row: Row, api: Api) -> str:
+    """Name something that is there, or is not, as the row says."""
+    if row.about == "missing":
+        return row.path.format(role_id=MISSING_ID, user_id=MISSING_ID)
+    spare = a_role("users:read")
+    roles = {role.name: role.id for role in access.list_roles(page=PageRequest(per_page=100)).items}
+    there = a_user()
+    if row.about == "deleted":
+        with db.unit_of_work():
+            accounts.delete(user_id=there.id, guard=lambda _version: None, by=OPERATOR)
+    session = api.as_(there).get("/auth/sessions").result[0]["id"] if "session_id" in row.path else None
+    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session)
+
+
+class TestAccessMatrix:
+    @pytest.mark.parametrize(("row", "caller"), CASES)
+    def test_each_caller_gets_what_the_table_says(self, row: Row, caller: str, api: Api) -> None:
+        path = _path(row, api)
+        client, person = WHO[caller](api)
+
+        answer = client.send(row.method, path, _body(row, person, a_user()))
+
+        assert answer.status_code == row.statuses[caller], answer.text[:300]
+
+    def test_every_route_is_in_the_table(self, world: World) -> None:
+        routes = {
+            (method, _described(rule.rule))
+            for rule in world.app.url_map.iter_rules()
+            if rule.endpoint != "static"
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        }
+
+        assert routes == {(row.method, row.path) for row in ROWS}
+
+
+def _described(rule: str) -> str:
+    for converter in ("id:", "uuid:"):
+        rule = rule.replace(f"<{converter}", "{")
+    return rule.replace(">", "}")
