@@ -8,6 +8,7 @@ from app.web.application import Routes
 from app.web.bodies import text
 from app.web.caller import public
 from app.web.declaration import SMALL, hidden
+from app.web.schemas import arguments
 
 routes = Routes("setup", __name__, template_folder="templates")
 
@@ -19,7 +20,7 @@ _LONGEST = 300
 @hidden
 def show_setup() -> Response:
     """Show the form. Consumes nothing: links are opened by scanners too."""
-    page = Response(render_template("setup.html", code=request.args.get("code", "")), mimetype="text/html")
+    page = Response(render_template("setup.html", code=arguments().get("code", "")), mimetype="text/html")
     page.headers["Referrer-Policy"] = "no-referrer"
     return page
 

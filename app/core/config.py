@@ -192,9 +192,11 @@ class Settings(BaseSettings):
             found.append("PUBLIC_URL must be a URL such as https://accounts.example.org.")
         if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
             found.append("REDIS_URL must begin with redis:// or rediss://.")
-        for name in _QUOTAS:
-            if not _QUOTA.fullmatch(getattr(self, name)):
-                found.append(f"{name.upper()} must be a number and a time, such as 600/minute.")
+        found.extend(
+            f"{name.upper()} must be a number and a time, such as 600/minute."
+            for name in _QUOTAS
+            if not _QUOTA.fullmatch(getattr(self, name))
+        )
         return found
 
     def _debug_switches(self) -> list[str]:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from app.core.config import Settings
 from app.infra import db, migrations
-from app.main import doctor, features, serving, settings_reference
+from app.main import doctor, serving, settings_reference, starting
 from app.web.commands import command, group
 
 
@@ -32,6 +32,8 @@ def _database() -> click.Group:
         """Migrate forwards."""
         with _alembic_in_words():
             migrations.upgrade(revision)
+        if not migrations.are_pending():
+            starting.bootstrap()
         click.echo(f"At {migrations.current()}.")
 
     @command(commands, "downgrade", unit=False)
@@ -84,8 +86,7 @@ def _add_init(root: click.Group) -> None:
     def init_db() -> None:
         """Create or migrate the tables, the built-in roles and the signing keys. Safe to repeat."""
         migrations.upgrade()
-        with migrations.alone(), db.unit_of_work():
-            features.bootstrap()
+        starting.bootstrap()
         click.echo(f"The database is at {migrations.current()}.")
 
 

@@ -24,11 +24,16 @@ def prepare(settings: Settings) -> None:
             message = "Migrations are pending. Run 'flask db upgrade', or set MIGRATE_ON_START=1."
             raise RefusesToStart(f"Carboy refuses to start:\n  - {message}")
         _check_connection_budget(settings)
-        with migrations.alone(), db.unit_of_work():
-            features.bootstrap()
+        bootstrap()
     except Failure as failure:
         message = "The database does not answer. Check DATABASE_URL, and that the server runs."
         raise RefusesToStart(f"Carboy refuses to start:\n  - {message} ({failure.code})") from failure
+
+
+def bootstrap() -> None:
+    """Make the rows that nothing works without, one instance at a time."""
+    with migrations.alone(), db.unit_of_work():
+        features.bootstrap()
 
 
 def _check_connection_budget(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 from app.core import origin
 from app.core.caller import Caller
 from app.core.config import Settings
-from app.core.errors import Unauthenticated
+from app.core.errors import Unauthenticated, Unavailable
 from app.core.ids import BIGGEST
 from app.infra import db
 from app.web import caller as callers
@@ -160,6 +160,8 @@ def _shape(declaration: Declaration, result: Any, caller: Caller) -> Response:  
         body = schemas.envelope(body, declaration.message, described)
     status = declaration.status_of.get(result.status, 200) if declaration.status_of else declaration.status
     response = Response(body, status, mimetype=_JSON)
+    if status == errors.STATUSES[Unavailable]:
+        response.headers["Retry-After"] = str(Unavailable.retry_after)
     if declaration.cached:
         response.headers["Cache-Control"] = f"public, max-age={declaration.cached}"
     if declaration.versioned:

@@ -202,7 +202,7 @@ def _failures(endpoint: Endpoint) -> dict[int, list[str]]:
         kinds += [errors.Malformed, errors.Invalid]
         found |= {status: [MEANINGS[status][0]] for status in (413, 415)}
     if declaration.query is not None:
-        kinds.append(errors.Invalid)
+        kinds += [errors.Malformed, errors.Invalid]
     if declaration.conditional:
         kinds += [errors.EditedMeanwhile, PreconditionRequired]
     if not declaration.exempt:

@@ -17,6 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import ErrorDetails
+from werkzeug.datastructures import MultiDict
 
 from app.core import clock, origin
 from app.core.errors import Invalid, Malformed
@@ -124,7 +125,7 @@ def read_body(declaration: Declaration) -> BaseModel | None:
 def read_query(schema: type[S]) -> S:
     """Return the query parameters as declared; unknown and repeated ones are refused."""
     given: dict[str, str] = {}
-    for name, values in request.args.lists():
+    for name, values in arguments().lists():
         if len(values) > 1:
             raise Invalid(details={_named((name,)): ["Give this once."]})
         given[name] = bodies.text(values[0], _named((name,)))
@@ -132,6 +133,14 @@ def read_query(schema: type[S]) -> S:
         return schema.model_validate(given)
     except ValidationError as error:
         raise Invalid(details=_explained(error.errors(include_url=False, include_input=False))) from error
+
+
+def arguments() -> MultiDict[str, str]:
+    """Return the query parameters as they are; raise Malformed for bytes that are no text."""
+    try:
+        return request.args
+    except UnicodeDecodeError as error:
+        raise Malformed("The query is not UTF-8.") from error
 
 
 def _explained(errors: Sequence[ErrorDetails]) -> dict[str, list[str]]:

@@ -7,10 +7,11 @@ of the balancer together.
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from shutil import disk_usage
+from threading import Lock
 
 from app.core import clock
 from app.core.config import Settings
@@ -67,12 +68,15 @@ Probe = Callable[[], float | None]
 
 _settings: Settings
 _pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="readiness")
+_asked: dict[str, Future[Check]] = {}
+_lock = Lock()
 
 
 def connect(settings: Settings) -> None:
     """Learn which neighbours there are."""
     global _settings  # noqa: PLW0603 -- set once during assembly
     _settings = settings
+    _asked.clear()
 
 
 def health() -> Health:
@@ -90,7 +94,7 @@ def readiness() -> Readiness:
         "storage": _storage,
         "disk_space": _disk_space,
     }
-    asked = {name: _pool.submit(_ask, probe) for name, probe in probes.items() if probe}
+    asked = {name: _answer_of(name, probe) for name, probe in probes.items() if probe}
     wait(asked.values(), timeout=_LIMIT_SECONDS)
     checks = {
         name: Check(DISABLED) if name not in asked else asked[name].result() if asked[name].done() else Check(DOWN)
@@ -103,6 +107,15 @@ def _verdict(checks: dict[str, Check]) -> str:
     if DOWN in {checks["database"].status, checks["migrations"].status}:
         return "not_ready"
     return "degraded" if any(check.status == DOWN for check in checks.values()) else "ready"
+
+
+def _answer_of(name: str, probe: Probe) -> Future[Check]:
+    """Ask, unless the last question is still open: a neighbour that hangs holds one thread, and not every other's."""
+    with _lock:
+        last = _asked.get(name)
+        if last is None or last.done():
+            last = _asked[name] = _pool.submit(_ask, probe)
+        return last
 
 
 def _ask(probe: Probe) -> Check:
