@@ -24,9 +24,11 @@ from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.health import routes as health_routes
 from app.features.health import service as health
+from app.features.idempotency import service as idempotency
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
 from app.web import caller, reference
+from app.web import idempotency as web_idempotency
 
 BLUEPRINTS = (
     auth_routes.routes,
@@ -49,6 +51,7 @@ def install(app: Flask, settings: Settings) -> None:
     health.connect(settings)
     reference.connect(settings)
     caller.plug(auth.identify)
+    web_idempotency.plug(idempotency.KeptAnswers(keyring))
     caller.on_refusal(audit.record_refusal)
     accounts.when_locked_out(_end_sessions)
     for blueprint in BLUEPRINTS:

@@ -41,6 +41,7 @@ class Declaration:
     location: str | None = None
     versioned: bool = False
     bare: bool = False
+    secret: bool = False
     cached: int = 0
     status_of: Mapping[str, int] = field(default_factory=dict)
     hidden: bool = False

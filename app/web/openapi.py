@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from app.core import errors
 from app.core.config import Settings
 from app.core.version import VERSION
+from app.web import idempotency
 from app.web.declaration import Access, Declaration, View
 from app.web.errors import MEANINGS, PROBLEM, status_of
 from app.web.openapi_shapes import Shapes, reference, without_null
@@ -25,6 +26,13 @@ _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 _PARAMETER = re.compile(r"{(\w+)}")
 _ID = {"type": "integer", "format": "int64", "minimum": 0}
 _UUID = {"type": "string", "format": "uuid"}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Makes a repetition safe for 24 hours: the same key and body get the same answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 _IF_MATCH = {
     "name": "If-Match",
     "in": "header",
@@ -102,11 +110,7 @@ def _operation(endpoint: Endpoint, shapes: Shapes) -> Json:
         "description": " ".join(part for part in (rest, _needs(declaration)) if part),
         "tags": [endpoint.tag],
         "security": [] if declaration.access is Access.PUBLIC else [{"bearer": []}],
-        "parameters": [
-            *_in_path(endpoint),
-            *_in_query(declaration),
-            *([_IF_MATCH] if declaration.conditional else []),
-        ],
+        "parameters": [*_in_path(endpoint), *_in_query(declaration), *_in_header(endpoint)],
         "responses": {str(status): answer for status, answer in sorted(_responses(endpoint, shapes).items())},
     }
     if declaration.takes is not None:
@@ -149,6 +153,11 @@ def _in_query(declaration: Declaration) -> list[Json]:
     ]
 
 
+def _in_header(endpoint: Endpoint) -> list[Json]:
+    found = [_IF_MATCH] if endpoint.declaration.conditional else []
+    return [*found, _IDEMPOTENCY_KEY] if idempotency.applies(endpoint.declaration, endpoint.method) else found
+
+
 def _responses(endpoint: Endpoint, shapes: Shapes) -> dict[int, Json]:
     found = {status: _failure(codes) for status, codes in _failures(endpoint).items()}
     declaration = endpoint.declaration
@@ -189,29 +198,36 @@ def _envelope(data: Mapping[str, Any], declaration: Declaration) -> Json:
 
 def _failures(endpoint: Endpoint) -> dict[int, list[str]]:
     """Return every status that a view can fail with, and the codes of each."""
-    declaration = endpoint.declaration
-    kinds: list[type[errors.Failure]] = [errors.Unavailable, *declaration.fails]
     found: dict[int, list[str]] = {}
-    if declaration.access is not Access.PUBLIC:
-        kinds += [errors.Unauthenticated, errors.InvalidToken]
-    if isinstance(declaration.access, frozenset):
-        kinds.append(errors.Forbidden)
-    if "{" in endpoint.path:
-        kinds.append(errors.NotFound)
-    if declaration.takes is not None:
-        kinds += [errors.Malformed, errors.Invalid]
+    if endpoint.declaration.takes is not None:
         found |= {status: [MEANINGS[status][0]] for status in (413, 415)}
-    if declaration.query is not None:
-        kinds += [errors.Malformed, errors.Invalid]
-    if declaration.conditional:
-        kinds += [errors.EditedMeanwhile, PreconditionRequired]
-    if not declaration.exempt:
-        kinds.append(errors.TooMany)
+    kinds: list[type[errors.Failure]] = [errors.Unavailable, *endpoint.declaration.fails, *_implied(endpoint)]
     for kind in kinds:
         codes = found.setdefault(status_of(kind), [])
         if kind.code not in codes:
             codes.append(kind.code)
     return found
+
+
+def _implied(endpoint: Endpoint) -> Iterable[type[errors.Failure]]:
+    """Yield the failures that follow from what is declared."""
+    declaration = endpoint.declaration
+    if declaration.access is not Access.PUBLIC:
+        yield from (errors.Unauthenticated, errors.InvalidToken)
+    if isinstance(declaration.access, frozenset):
+        yield errors.Forbidden
+    if "{" in endpoint.path:
+        yield errors.NotFound
+    if declaration.takes is not None:
+        yield from (errors.Malformed, errors.Invalid)
+    if declaration.query is not None:
+        yield from (errors.Malformed, errors.Invalid)
+    if declaration.conditional:
+        yield from (errors.EditedMeanwhile, PreconditionRequired)
+    if idempotency.applies(declaration, endpoint.method):
+        yield from idempotency.FAILURES
+    if not declaration.exempt:
+        yield errors.TooMany
 
 
 def _failure(codes: list[str]) -> Json:

@@ -83,6 +83,7 @@ def returns(
     location: str | None = None,
     versioned: bool = False,
     bare: bool = False,
+    secret: bool = False,
     cached: int = 0,
     status_of: Mapping[str, int] | None = None,
 ) -> Callable[[V], V]:
@@ -90,6 +91,7 @@ def returns(
 
     ``richer`` gives holders of a permission another shape; ``location`` is a template over the answer's fields;
     ``versioned`` sends the ``version`` of what was returned as ETag; ``bare`` leaves the envelope away;
+    ``secret`` holds tokens, so that nobody may keep it;
     ``cached`` lets anybody keep the answer for so many seconds; ``status_of`` gives another status to an answer
     whose own ``status`` field says so.
     """
@@ -101,6 +103,7 @@ def returns(
         location=location,
         versioned=versioned,
         bare=bare,
+        secret=secret,
         cached=cached,
         status_of=status_of or {},
     )

@@ -19,6 +19,10 @@ APPEND_ONLY = {
            BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END""",
         """CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
            BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END""",
+        # INSERT OR REPLACE deletes without telling the trigger above.
+        """CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events
+           WHEN EXISTS (SELECT 1 FROM audit_events WHERE seq = NEW.seq OR id = NEW.id)
+           BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END""",
     ),
     "postgresql": (
         """CREATE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS

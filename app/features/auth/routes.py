@@ -49,7 +49,7 @@ def register(body: Registration) -> accounts.Profile:
 @public
 @limited("login")
 @takes(Login)
-@returns(TokenPairOut, message="Signed in.")
+@returns(TokenPairOut, message="Signed in.", secret=True)
 @fails(auth.InvalidCredentials, auth.AccountDisabled, auth.TooManyAttempts)
 def login(body: Login) -> auth.TokenPair:
     """Sign in with an e-mail address or a user name."""
@@ -59,7 +59,7 @@ def login(body: Login) -> auth.TokenPair:
 @routes.post("/auth/refresh")
 @public
 @takes(Refresh, optional=True)
-@returns(TokenPairOut, message="Tokens refreshed.")
+@returns(TokenPairOut, message="Tokens refreshed.", secret=True)
 @fails(Unauthenticated, InvalidToken, auth.RefreshTokenReused)
 def refresh(body: Refresh | None) -> auth.TokenPair:
     """Exchange a refresh token, in the body or as bearer, for a new pair. Each works once."""

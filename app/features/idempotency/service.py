@@ -1,0 +1,83 @@
+"""The door of idempotency: claim a key, keep its answer, release it."""
+
+import base64
+from datetime import timedelta
+
+import orjson
+from sqlalchemy import delete, select, update
+
+from app.core import clock
+from app.core.keyring import Keyring, Undecryptable
+from app.features.idempotency.models import KeptAnswer
+from app.infra import db
+from app.web.idempotency import Answer, IdempotencyKeyInUse, IdempotencyKeyReused
+
+__all__ = ["KeptAnswers", "forget_old"]
+
+_PURPOSE = "idempotency"
+_KEPT = timedelta(hours=24)
+_RUNNING = timedelta(minutes=1)
+"""A request that is still unanswered after this died; its transaction with it, so it can be carried out anew."""
+
+
+class KeptAnswers:
+    """Keeps answers in the database, encrypted: they may hold personal data."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def claim(self, key: str, request: str) -> Answer | None:
+        """Claim a key in a transaction of its own, or return what it was answered."""
+        name, sent = self._name(key), self._name(request)
+        with db.apart() as session:
+            forget_old()
+            if self._take(name, sent):
+                return None
+            row = session.execute(select(KeptAnswer.request, KeptAnswer.answer).where(KeptAnswer.key == name)).one()
+        if row.request != sent:
+            raise IdempotencyKeyReused
+        if row.answer is None:
+            raise IdempotencyKeyInUse
+        return self._open(row.answer)
+
+    def keep(self, key: str, answer: Answer) -> None:
+        """Store the answer with the effect; raise IdempotencyKeyInUse, and so undo the effect, if another did."""
+        body = base64.b64encode(answer.body).decode()
+        sealed = self._keyring.encrypt(_PURPOSE, orjson.dumps([answer.status, answer.headers, body]))
+        mine = update(KeptAnswer).where(KeptAnswer.key == self._name(key), KeptAnswer.answer.is_(None))
+        kept = mine.values(answer=sealed).returning(KeptAnswer.key).execution_options(synchronize_session=False)
+        if db.session().execute(kept).first() is None:
+            raise IdempotencyKeyInUse
+
+    def release(self, key: str) -> None:
+        """Forget a claim whose request failed."""
+        with db.apart() as session:
+            session.execute(delete(KeptAnswer).where(KeptAnswer.key == self._name(key), KeptAnswer.answer.is_(None)))
+
+    def _take(self, name: str, sent: str) -> bool:
+        now = clock.now()
+        abandoned = (
+            KeptAnswer.answer.is_(None) & (KeptAnswer.claimed_at <= now - _RUNNING) & (KeptAnswer.request == sent)
+        )
+        statement = (
+            db.upsert(KeptAnswer)
+            .values(key=name, request=sent, claimed_at=now)
+            .on_conflict_do_update(index_elements=["key"], set_={"claimed_at": now}, where=abandoned)
+            .returning(KeptAnswer.key)
+        )
+        return db.session().execute(statement).first() is not None
+
+    def _open(self, sealed: bytes) -> Answer:
+        try:
+            status, headers, body = orjson.loads(self._keyring.decrypt(_PURPOSE, sealed))
+        except Undecryptable as error:
+            raise IdempotencyKeyReused from error
+        return Answer(status, headers, base64.b64decode(body))
+
+    def _name(self, value: str) -> str:
+        return self._keyring.fingerprint(_PURPOSE, value)
+
+
+def forget_old() -> None:
+    """Delete what was kept for a day."""
+    db.session().execute(delete(KeptAnswer).where(KeptAnswer.claimed_at <= clock.now() - _KEPT))

@@ -1,0 +1,91 @@
+"""What happens around each view: limit, identify, authorise, read, one unit of work, shape."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Response
+
+from app.core import origin
+from app.core.caller import Caller
+from app.core.errors import Unauthenticated, Unavailable
+from app.infra import db
+from app.web import caller as callers
+from app.web import errors, idempotency, limits, paging, schemas, versions
+from app.web.declaration import Access, Declaration, View, of
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_JSON = "application/json"
+
+
+def perform(view: View, rule: str) -> Callable[..., Response]:
+    """Return what runs for each request of a view, in this order: 429, 401, 403, 4xx of the body, the view."""
+    declaration = of(view)
+
+    @wraps(view)
+    def run(**given: Any) -> Response:  # noqa: ANN401 -- the parts of the path
+        source = origin.current()
+        source.route = rule
+        with callers.from_outside():
+            caller = _admit(declaration)
+            callers.authorise(declaration, caller)
+            _read(declaration, given)
+            repeat = idempotency.find(declaration, given.get("body"))
+            if repeat is not None:
+                return repeat.answer(lambda: _shape(declaration, view(**given), caller))
+            with db.unit_of_work(writes=source.method not in SAFE):
+                return _shape(declaration, view(**given), caller)
+
+    vars(run)["asks_who_calls"] = True
+    return run
+
+
+def _admit(declaration: Declaration) -> Caller:
+    if declaration.access is Access.PUBLIC:
+        limits.spend(declaration, None)
+        return callers.current()
+    try:
+        caller = callers.identify()
+    except Unauthenticated:
+        limits.spend(declaration, None)
+        raise
+    limits.spend(declaration, caller)
+    return caller
+
+
+def _read(declaration: Declaration, given: dict[str, Any]) -> None:
+    if declaration.query is not None:
+        given["query"] = schemas.read_query(declaration.query)
+    if declaration.takes is not None:
+        given["body"] = schemas.read_body(declaration)
+    if declaration.conditional:
+        given["guard"] = versions.guard()
+
+
+def _shape(declaration: Declaration, result: Any, caller: Caller) -> Response:  # noqa: ANN401 -- whatever a service returns
+    if isinstance(result, Response):
+        return result
+    if declaration.returns is None:
+        response = Response(status=declaration.status)
+        del response.headers["Content-Type"]  # Flask's is that of a page
+        return response
+    adapter = next(
+        (shape for permission, shape in declaration.richer.items() if permission in caller.permissions),
+        declaration.returns,
+    )
+    items = result.items if declaration.paged else result
+    body = adapter.dump_json(adapter.validate_python(items))
+    if not declaration.bare:
+        described = paging.pagination(result) if declaration.paged else None
+        body = schemas.envelope(body, declaration.message, described)
+    status = declaration.status_of.get(result.status, 200) if declaration.status_of else declaration.status
+    response = Response(body, status, mimetype=_JSON)
+    if status == errors.STATUSES[Unavailable]:
+        response.headers["Retry-After"] = str(Unavailable.retry_after)
+    if declaration.cached:
+        response.headers["Cache-Control"] = f"public, max-age={declaration.cached}"
+    if declaration.versioned:
+        response.headers["ETag"] = versions.etag(result.version)
+    if declaration.location:
+        response.headers["Location"] = declaration.location.format(it=result)
+    return response
