@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         "development", description="`production` refuses to start with unsafe settings."
     )
-    debug: bool = Field(False, description="Show tracebacks in the browser and reload on changes; never in production.")
+    debug: bool = Field(False, description="Flask's debug mode, which reloads templates; production refuses it.")
     service_name: str = Field("carboy", description="Name of the service in `/health`, logs and the API reference.")
     secret_key: Words = Field(
         (),

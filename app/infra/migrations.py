@@ -1,7 +1,7 @@
 """Brings the schema to the version of the code; of several that start at once exactly one does it, none fails."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from alembic import command
@@ -49,14 +49,19 @@ def upgrade(revision: str = "head") -> None:
     """Migrate forwards. At head already, no lock is taken."""
     if revision == "head" and not are_pending():
         return
-    with alone() as connection:
+    with alone() as connection, _whole(connection):
         command.upgrade(config(connection), revision)
 
 
 def downgrade(revision: str) -> None:
     """Migrate backwards."""
-    with alone() as connection:
+    with alone() as connection, _whole(connection):
         command.downgrade(config(connection), revision)
+
+
+def _whole(connection: Connection) -> AbstractContextManager[object]:
+    """Put all revisions into one transaction on SQLite, where between two of them somebody else could begin."""
+    return nullcontext() if db.is_postgres() else connection.begin()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from flask import Response
+from pydantic import TypeAdapter
 
 from app.core import origin
 from app.core.caller import Caller
@@ -69,18 +70,25 @@ def _shape(declaration: Declaration, result: Any, caller: Caller) -> Response:  
         response = Response(status=declaration.status)
         del response.headers["Content-Type"]  # Flask's is that of a page
         return response
-    adapter = next(
-        (shape for permission, shape in declaration.richer.items() if permission in caller.permissions),
-        declaration.returns,
-    )
-    items = result.items if declaration.paged else result
-    body = adapter.dump_json(adapter.validate_python(items))
-    if not declaration.bare:
-        described = paging.pagination(result) if declaration.paged else None
-        body = schemas.envelope(body, declaration.message, described)
     status = declaration.status_of.get(result.status, 200) if declaration.status_of else declaration.status
-    response = Response(body, status, mimetype=_JSON)
-    if status == errors.STATUSES[Unavailable]:
+    response = Response(_written(declaration.returns, declaration, result, caller), status, mimetype=_JSON)
+    _describe(response, declaration, result)
+    return response
+
+
+def _written(shape: TypeAdapter[Any], declaration: Declaration, result: Any, caller: Caller) -> bytes:  # noqa: ANN401 -- as _shape
+    """Serialise a result in the richest shape that the caller may see, in its envelope."""
+    permitted = (richer for permission, richer in declaration.richer.items() if permission in caller.permissions)
+    adapter = next(permitted, shape)
+    written = adapter.dump_json(adapter.validate_python(result.items if declaration.paged else result))
+    if declaration.bare:
+        return written
+    return schemas.envelope(written, declaration.message, paging.pagination(result) if declaration.paged else None)
+
+
+def _describe(response: Response, declaration: Declaration, result: Any) -> None:  # noqa: ANN401 -- as _shape
+    """Add the headers that say what the answer is a version of, where it is, how long it is good."""
+    if response.status_code == errors.STATUSES[Unavailable]:
         response.headers["Retry-After"] = str(Unavailable.retry_after)
     if declaration.cached:
         response.headers["Cache-Control"] = f"public, max-age={declaration.cached}"
@@ -88,4 +96,3 @@ def _shape(declaration: Declaration, result: Any, caller: Caller) -> Response:  
         response.headers["ETag"] = versions.etag(result.version)
     if declaration.location:
         response.headers["Location"] = declaration.location.format(it=result)
-    return response

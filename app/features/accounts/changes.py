@@ -155,13 +155,16 @@ def has_administrator() -> bool:
 
 
 def _living(user_id: int) -> tuple[User, bool]:
-    """Lock a living person, and tell whether they are an administrator: then all administrators are locked too."""
-    administers = ADMIN in access.roles_of([user_id])[user_id]
-    if administers:
-        access.lock_administrators()
+    """Lock a living person, and tell whether they are an administrator: then all administrators are locked too.
+
+    The roles are asked under the person's lock, so that nobody makes them an administrator in between.
+    """
     user = db.session().get(User, user_id, with_for_update={"key_share": True})
     if user is None or user.deleted_at is not None:
         raise NotFound
+    administers = ADMIN in access.roles_of([user_id])[user_id]
+    if administers:
+        access.lock_administrators()
     return user, administers
 
 
