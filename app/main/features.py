@@ -60,9 +60,10 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def bootstrap() -> None:
-    """Make the rows that nothing works without: built-in roles, signing keys. Run inside a unit of work."""
+    """Make the rows that nothing works without: built-in roles, signing keys; drop counters that are long over."""
     access.ensure_built_in_roles()
     auth.ensure_keys()
+    auth.forget_old_guesses()
 
 
 def load_models() -> None:

@@ -34,6 +34,7 @@ from app.features.auth.signin import (
     logout,
 )
 from app.features.auth.throttle import TooManyAttempts
+from app.features.auth.throttle import forget_old as forget_old_guesses
 from app.features.auth.tokens import RefreshTokenReused, TokenPair, refresh
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "connect",
     "create_administrator",
     "ensure_keys",
+    "forget_old_guesses",
     "identify",
     "list_sessions",
     "login",

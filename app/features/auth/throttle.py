@@ -101,6 +101,11 @@ def release(guesses: tuple[Guess, ...]) -> None:
             db.session().execute(delete(ThrottleBucket).where(ThrottleBucket.bucket == _name(guess)))
 
 
+def forget_old() -> None:
+    """Delete counters whose window ended long ago."""
+    db.session().execute(delete(ThrottleBucket).where(ThrottleBucket.window_start <= clock.now() - timedelta(days=1)))
+
+
 def _take(guess: Guess) -> int:
     """Count one attempt; return how many seconds to wait, 0 if it may be checked."""
     now = clock.now()
