@@ -1,5 +1,6 @@
 """Brings the schema to the version of the code; of several that start at once exactly one does it, none fails."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -20,7 +21,7 @@ _WAIT_SECONDS = 300
 
 def config(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration; there is no alembic.ini."""
-    made = Config()
+    made = Config(stdout=sys.stdout)
     made.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     made.attributes["connection"] = connection

@@ -92,7 +92,10 @@ class Repeat:
         """Return the stored answer, or carry the request out in one unit of work that also stores its answer."""
         known = self.store.claim(self.key, self.request)
         if known is not None:
-            return Response(known.body, known.status, headers={**known.headers, "Idempotency-Replayed": "true"})
+            replayed = Response(known.body, known.status, headers={"Idempotency-Replayed": "true"})
+            del replayed.headers["Content-Type"]  # Flask's is that of a page
+            replayed.headers.update(known.headers)
+            return replayed
         try:
             with db.unit_of_work():
                 response = carry_out()
@@ -120,4 +123,4 @@ def find(declaration: Declaration, body: BaseModel | None) -> Repeat | None:
         raise InvalidIdempotencyKey
     who = f"user:{source.user_id}" if source.user_id else f"address:{client_network(source.ip)}"
     sent = "" if body is None else body.model_dump_json()
-    return Repeat(_store, f"{who} {found[1]}", f"{request.full_path} {sent}")
+    return Repeat(_store, f"{who} {found[1]}", f"{request.path} {request.query_string!r} {sent}")

@@ -3,6 +3,7 @@
 from app.core.config import Settings
 from app.core.keyring import Keyring
 from app.features.auth import keys, sessions, throttle, tokens
+from app.features.auth.identity import Me, change_me, identify, me
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
 from app.features.auth.keys import rotate as rotate_keys
@@ -14,12 +15,8 @@ from app.features.auth.registration import (
     set_up,
 )
 from app.features.auth.sessions import (
-    Me,
     SessionView,
-    change_me,
-    identify,
     list_sessions,
-    me,
     revoke_all,
     revoke_one,
     revoke_others,

@@ -4,7 +4,6 @@ Every request reads the row, so whatever ends a session acts on the very next re
 after a restart.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,40 +14,21 @@ from sqlalchemy import Update, bindparam, select, update
 from app.core import clock, origin
 from app.core.caller import Caller
 from app.core.config import Settings
-from app.core.errors import Failure, InvalidToken, NotFound, Unauthenticated
+from app.core.errors import NotFound
 from app.core.ids import uuid7
 from app.core.paging import Page, PageRequest
-from app.core.permissions import known
-from app.core.signing import ACCESS
 from app.features.access import service as access
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import keys
+from app.features.auth import identity
 from app.features.auth.models import Session
 from app.infra import db
 from app.infra.listing import Listing
 from app.infra.query import Query
-from app.web.versions import Guard
 
-_TOUCH = timedelta(minutes=1)
 _TRUST_DAYS = 30
 
 _lifetime = timedelta(days=30)
-
-_IDENTITY = Query(
-    access.join_roles(
-        accounts.join_users(
-            select(Session.id.label("sid"), Session.auth_time, Session.methods, Session.last_used_at).where(
-                Session.id == bindparam("sid"),
-                Session.revoked_at.is_(None),
-                Session.expires_at > bindparam("now"),
-            ),
-            Session.user_id,
-        ),
-        Session.user_id,
-    )
-)
-"""Session, user, roles and permissions in one statement: a row for each role."""
 
 _COLUMNS = Session.__table__.c
 _LIST = Listing(
@@ -72,23 +52,6 @@ _KNOWN_ADDRESS = Query(
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn(Caller):
-    """A caller who proved who they are, with what one statement read of them."""
-
-    profile: accounts.Profile | None = None
-    auth_time: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Me(accounts.Profile):
-    """What a caller sees of themselves."""
-
-    permissions: list[str]
-    mfa_enabled: bool
-    auth_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class SessionView:
     """A session as its owner sees it."""
 
@@ -106,60 +69,6 @@ def connect(settings: Settings) -> None:
     """Learn how long a session lives."""
     global _lifetime  # noqa: PLW0603 -- set once during assembly
     _lifetime = timedelta(seconds=settings.refresh_token_seconds)
-
-
-def identify(token: str) -> SignedIn:
-    """Return who an access token stands for at this moment, or raise InvalidToken."""
-    claims = keys.read(ACCESS, token)
-    rows = _IDENTITY.rows(sid=session_id_of(claims["sid"]), now=clock.now())
-    if not rows or str(rows[0].id) != claims["sub"]:
-        raise InvalidToken
-    row = rows[0]
-    if clock.now() - row.last_used_at > _TOUCH:
-        _touch(row.sid)
-    roles = tuple(sorted(row.role for row in rows if row.role is not None))
-    return SignedIn(
-        user_id=row.id,
-        session_id=row.sid,
-        username=row.username,
-        roles=roles,
-        permissions=known({name for row in rows for name in row.role_permissions or ()}),
-        profile=accounts.profile(row, roles),
-        auth_time=row.auth_time,
-    )
-
-
-def profile_of(caller: Caller) -> accounts.Profile:
-    """Return what is known of a caller who is signed in."""
-    if not isinstance(caller, SignedIn) or caller.profile is None:
-        raise Unauthenticated
-    return caller.profile
-
-
-def me(caller: Caller, *, changed: accounts.Profile | None = None) -> Me:
-    """Return what a caller sees of themselves, from what identified them or from what they just changed."""
-    profile = changed or profile_of(caller)
-    known = {slot: getattr(profile, slot) for slot in accounts.Profile.__dataclass_fields__}
-    return Me(
-        **known,
-        permissions=sorted(caller.permissions),
-        mfa_enabled=False,  # no second factor can be enrolled yet
-        auth_time=caller.auth_time if isinstance(caller, SignedIn) and caller.auth_time else clock.now(),
-    )
-
-
-def change_me(*, caller: Caller, changes: Mapping[str, Any], guard: Guard) -> Me:
-    """Change the caller's own profile."""
-    user_id = profile_of(caller).id
-    return me(caller, changed=accounts.change(user_id=user_id, changes=changes, guard=guard, by=caller))
-
-
-def session_id_of(claim: object) -> UUID:
-    """Read the ``sid`` of a token that we signed."""
-    try:
-        return UUID(str(claim))
-    except ValueError as error:
-        raise InvalidToken from error
 
 
 def start(*, user_id: int, methods: list[str]) -> Session:
@@ -215,7 +124,7 @@ def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None, by: Calle
 
 def revoke_others(*, caller: Caller) -> None:
     """End all the caller's sessions but the present one."""
-    revoke_all(user_id=profile_of(caller).id, reason="revoked", keep=caller.session_id)
+    revoke_all(user_id=identity.profile_of(caller).id, reason="revoked", keep=caller.session_id)
 
 
 def revoke_sessions_of(user_id: int, *, by: Caller) -> None:
@@ -251,15 +160,6 @@ def _end(statement: Update, reason: str) -> int:
     live = statement.where(Session.revoked_at.is_(None), Session.expires_at > clock.now())
     ended = live.values(revoked_at=clock.now(), revoke_reason=reason).returning(Session.id)
     return len(db.session().scalars(ended.execution_options(synchronize_session=False)).all())
-
-
-def _touch(session_id: UUID) -> None:
-    """Note the use, at most once a minute; a database that cannot store it now does not fail a read."""
-    try:
-        with db.apart():
-            db.session().execute(update(Session).where(Session.id == session_id).values(last_used_at=clock.now()))
-    except Failure:
-        return
 
 
 def _view(row: Any, caller: Caller) -> SessionView:  # noqa: ANN401 -- a row of sessions

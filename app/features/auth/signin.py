@@ -6,7 +6,7 @@ from app.core.errors import Forbidden, InvalidToken, Unauthenticated
 from app.core.signing import REFRESH
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import keys, sessions, throttle, tokens
+from app.features.auth import identity, keys, sessions, throttle, tokens
 from app.features.auth.tokens import TokenPair
 from app.infra import db
 
@@ -79,7 +79,7 @@ def logout(*, access_token: str | None, refresh_token: str | None, scope: str) -
 
 def change_password(*, caller: Caller, current: str, new: str) -> None:
     """Replace the caller's password and end all their other sessions. The present one counts as a guess."""
-    profile = sessions.profile_of(caller)
+    profile = identity.profile_of(caller)
     user_id = profile.id
     credentials = accounts.credentials_of(user_id)
     guesses = throttle.sign_in(f"user:{user_id}", known_address=True)
@@ -110,11 +110,11 @@ def _owner_of(access_token: str | None, refresh_token: str | None) -> Caller | N
         raise Unauthenticated
     if access_token is not None:
         try:
-            return sessions.identify(access_token)
+            return identity.identify(access_token)
         except InvalidToken:
             if refresh_token is None:
                 raise
     try:
-        return sessions.owner(sessions.session_id_of(keys.read(REFRESH, refresh_token or "")["sid"]))
+        return sessions.owner(identity.session_id_of(keys.read(REFRESH, refresh_token or "")["sid"]))
     except InvalidToken:
         return None

@@ -18,7 +18,7 @@ from app.core.errors import InvalidToken, Unauthenticated
 from app.core.signing import ACCESS, REFRESH, Claims, Kind, Signer
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import keys, sessions
+from app.features.auth import identity, keys, sessions
 from app.features.auth.models import Session
 from app.infra import db
 
@@ -78,7 +78,7 @@ def refresh(token: str | None) -> TokenPair:
         raise Unauthenticated("Send the refresh token, in the body or as bearer.")
     claims = keys.read(REFRESH, token)
     signer = keys.signer()
-    sid, gen = sessions.session_id_of(claims["sid"]), claims["gen"]
+    sid, gen = identity.session_id_of(claims["sid"]), claims["gen"]
     if type(gen) is not int:
         raise InvalidToken
     now, source = clock.now(), origin.current()

@@ -1,0 +1,119 @@
+"""Who an access token stands for at this moment: session, user, roles and permissions, in one statement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from app.core import clock
+from app.core.caller import Caller
+from app.core.errors import Failure, InvalidToken, Unauthenticated
+from app.core.ids import UUID
+from app.core.permissions import known
+from app.core.signing import ACCESS
+from app.features.access import service as access
+from app.features.accounts import service as accounts
+from app.features.auth import keys
+from app.features.auth.models import Session
+from app.infra import db
+from app.infra.query import Query
+from app.web.versions import Guard
+
+_TOUCH = timedelta(minutes=1)
+
+_IDENTITY = Query(
+    access.join_roles(
+        accounts.join_users(
+            select(Session.id.label("sid"), Session.auth_time, Session.methods, Session.last_used_at).where(
+                Session.id == bindparam("sid"),
+                Session.revoked_at.is_(None),
+                Session.expires_at > bindparam("now"),
+            ),
+            Session.user_id,
+        ),
+        Session.user_id,
+    )
+)
+"""A row for each role."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(Caller):
+    """A caller who proved who they are, with what one statement read of them."""
+
+    profile: accounts.Profile | None = None
+    auth_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Me(accounts.Profile):
+    """What a caller sees of themselves."""
+
+    permissions: list[str]
+    mfa_enabled: bool
+    auth_time: datetime
+
+
+def identify(token: str) -> SignedIn:
+    """Return who an access token stands for at this moment, or raise InvalidToken."""
+    claims = keys.read(ACCESS, token)
+    rows = _IDENTITY.rows(sid=session_id_of(claims["sid"]), now=clock.now())
+    if not rows or str(rows[0].id) != claims["sub"]:
+        raise InvalidToken
+    row = rows[0]
+    if clock.now() - row.last_used_at > _TOUCH:
+        _touch(row.sid)
+    roles = tuple(sorted(row.role for row in rows if row.role is not None))
+    return SignedIn(
+        user_id=row.id,
+        session_id=row.sid,
+        username=row.username,
+        roles=roles,
+        permissions=known({name for row in rows for name in row.role_permissions or ()}),
+        profile=accounts.profile(row, roles),
+        auth_time=row.auth_time,
+    )
+
+
+def profile_of(caller: Caller) -> accounts.Profile:
+    """Return what is known of a caller who is signed in."""
+    if not isinstance(caller, SignedIn) or caller.profile is None:
+        raise Unauthenticated
+    return caller.profile
+
+
+def me(caller: Caller, *, changed: accounts.Profile | None = None) -> Me:
+    """Return what a caller sees of themselves, from what identified them or from what they just changed."""
+    profile = changed or profile_of(caller)
+    known = {slot: getattr(profile, slot) for slot in accounts.Profile.__dataclass_fields__}
+    return Me(
+        **known,
+        permissions=sorted(caller.permissions),
+        mfa_enabled=False,  # no second factor can be enrolled yet
+        auth_time=caller.auth_time if isinstance(caller, SignedIn) and caller.auth_time else clock.now(),
+    )
+
+
+def change_me(*, caller: Caller, changes: Mapping[str, Any], guard: Guard) -> Me:
+    """Change the caller's own profile."""
+    user_id = profile_of(caller).id
+    return me(caller, changed=accounts.change(user_id=user_id, changes=changes, guard=guard, by=caller))
+
+
+def session_id_of(claim: object) -> UUID:
+    """Read the ``sid`` of a token that we signed."""
+    try:
+        return UUID(str(claim))
+    except ValueError as error:
+        raise InvalidToken from error
+
+
+def _touch(session_id: UUID) -> None:
+    """Note the use, at most once a minute; a database that cannot store it now does not fail a read."""
+    try:
+        with db.apart():
+            db.session().execute(update(Session).where(Session.id == session_id).values(last_used_at=clock.now()))
+    except Failure:
+        return
