@@ -21,15 +21,20 @@ STOP_SECONDS = 30.0
 
 @dataclass
 class LiveServer:
-    """A running server; ``output`` is what it printed so far."""
+    """A running server; ``output`` is what it printed so far, ``lines`` what of it is its log."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    errors: Path
 
     @property
     def output(self) -> str:
-        return self.log.read_text()
+        return self.errors.read_text() + self.log.read_text()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.log.read_text().splitlines()
 
     @property
     def setup_code(self) -> str:
@@ -66,16 +71,16 @@ def environment(var: Path, **settings: str) -> dict[str, str]:
 def running(var: Path, **settings: str) -> Iterator[LiveServer]:
     """Start the server, wait until it answers, and stop it at the end."""
     port = settings.setdefault("PORT", str(free_port()))
-    log = var / "server.log"
-    with log.open("ab") as output:
+    log, errors = var / "server.log", var / "server.err"
+    with log.open("ab") as output, errors.open("ab") as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py"), "serve"],
             cwd=var,
             env=environment(var, **settings),
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=complaints,
         )
-    server = LiveServer(f"http://127.0.0.1:{port}", process, log)
+    server = LiveServer(f"http://127.0.0.1:{port}", process, log, errors)
     try:
         wait_until_it_answers(server)
         yield server

@@ -82,6 +82,8 @@ class World:
             self._watch()
         if self.dirty:
             self._restore()
+        if SERVICES:
+            redis_client.Redis.from_url(self.settings.redis_url).flushdb()
         self.dirty = self.reassembled = False
         hits.connect(self.settings)
         keys._forget()
@@ -116,7 +118,6 @@ class World:
                     connection.execute(table.insert(), self.pristine[table.name])
             connection.execute(text("SET session_replication_role = origin"))
             connection.commit()
-        redis_client.Redis.from_url(self.settings.redis_url).flushdb()
 
 
 @contextmanager

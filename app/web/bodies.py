@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from unicodedata import normalize
 
 from flask import request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.core.errors import Invalid, Malformed
 
@@ -24,8 +24,10 @@ def read(limit: int) -> bytes:
     Raises 413 beyond ``limit`` bytes, 415 for another type or encoding, Malformed for bad bytes, syntax, depth,
     duplicate keys or NaN, and Invalid for strings with U+0000 or lone surrogates.
     """
-    request.max_content_length = limit
+    request.max_content_length = limit + 1  # a body that comes without its length is cut there, and not refused
     raw = request.get_data(cache=False)
+    if len(raw) > limit:
+        raise RequestEntityTooLarge
     if not raw:
         return raw
     if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":

@@ -1,0 +1,48 @@
+"""What the code says of built-in roles and of permissions wins over what is stored."""
+
+from sqlalchemy import text
+
+from app.features.access import service as access
+from app.infra import db
+from tests.api import Api, a_role, a_user
+from tests.world import World
+
+ROLES = "/api/v1/roles"
+
+
+class TestEnsureBuiltInRoles:
+    def test_renews_what_was_changed_behind_its_back(self, world: World) -> None:
+        with db.unit_of_work():
+            db.session().execute(text("UPDATE roles SET permissions = '[]', description = 'x' WHERE name = 'admin'"))
+
+        with db.unit_of_work():
+            access.ensure_built_in_roles()
+
+        with db.unit_of_work(writes=False):
+            admin = access.get_role(1)
+        assert (admin.name, admin.description) == ("admin", "May do everything.")
+        assert "users:write" in admin.permissions
+
+    def test_changes_nothing_otherwise(self, world: World) -> None:
+        with db.unit_of_work(writes=False):
+            before = access.get_role(1).version
+
+        with db.unit_of_work():
+            access.ensure_built_in_roles()
+
+        with db.unit_of_work(writes=False):
+            assert access.get_role(1).version == before
+
+
+class TestForgottenPermission:
+    def test_gives_nothing(self, api: Api) -> None:
+        role = a_role("users:read")
+        with db.unit_of_work():
+            db.session().execute(
+                text("UPDATE roles SET permissions = :stored WHERE name = :name"),
+                {"stored": '["users:read", "users:fly"]', "name": role},
+            )
+
+        me = api.as_(a_user(roles=(role,))).get("/auth/me").result
+
+        assert me["permissions"] == ["users:read"]

@@ -1,0 +1,109 @@
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.version import VERSION
+from tests.live import LiveServer, running
+from tests.serving.http import send, send_form, send_json
+
+pytestmark = [pytest.mark.serving, pytest.mark.slow]
+
+ADMIN = {"username": "first-admin", "email": "admin@carboy.test", "password": "Correct-Horse-7-Battery"}
+SIGN_IN = {"username": ADMIN["username"], "password": ADMIN["password"]}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server of this file's own, with nobody in it."""
+    with running(tmp_path_factory.mktemp("serving")) as started:
+        yield started
+
+
+class TestStart:
+    def test_answers(self, server: LiveServer) -> None:
+        answer = send(f"{server.url}/health")
+
+        assert (answer.status, answer.json["version"]) == (200, VERSION)
+
+    def test_is_ready(self, server: LiveServer) -> None:
+        assert send(f"{server.url}/readiness").status == 200
+
+    def test_says_where_to_look(self, server: LiveServer) -> None:
+        assert f"Carboy on {server.url}" in server.errors.read_text()
+        assert f"{server.url}/docs" in server.errors.read_text()
+
+    def test_writes_nothing_but_json_to_its_standard_output(self, server: LiveServer) -> None:
+        send(f"{server.url}/health")
+        send(f"{server.url}/nowhere")
+
+        written = [json.loads(line) for line in server.lines]
+
+        assert {"/health"} <= {line.get("route") for line in written if line["logger"] == "access"}
+        assert {"timestamp", "level", "logger", "message"} <= set.intersection(*(set(line) for line in written))
+
+    def test_names_no_software(self, server: LiveServer) -> None:
+        server_header = send(f"{server.url}/health").headers.get("Server", "")
+
+        assert [word for word in ("python", "werkzeug", "granian", "/") if word in server_header.casefold()] == []
+
+
+class TestFirstAdministrator:
+    def test_is_made_once_by_the_printed_link(self, tmp_path: Path, server: LiveServer) -> None:
+        link = f"{server.url}/setup"
+        code = server.setup_code
+
+        form = send(f"{link}?code={code}")
+        again = send(f"{link}?code={code}")
+        made = send_form(link, code=code, **ADMIN)
+        second = send_form(link, code=code, username="second", email="second@carboy.test", password=ADMIN["password"])
+        signed_in = send_json(f"{server.url}/auth/login", SIGN_IN)
+
+        assert (form.status, again.status, made.status) == (200, 200, 200)
+        assert code in form.text
+        assert second.status in {400, 403, 404, 409, 422}
+        assert signed_in.json["data"]["user"]["roles"] == ["admin", "user"]
+
+
+class TestBodies:
+    def test_may_come_in_chunks(self, server: LiveServer) -> None:
+        parts = iter([b'{"username": "nobody", ', b'"password": "Wrong-', b'Horse-7"}'])
+
+        answer = send(f"{server.url}/auth/login", "POST", parts, Content_Type="application/json")
+
+        assert (answer.status, answer.json["error"]["code"]) == (401, "INVALID_CREDENTIALS")
+
+    @pytest.mark.parametrize("size", [17 * 1024, 3 * 1024 * 1024], ids=["a little", "much"])
+    def test_too_large_are_refused_without_a_length_too(self, server: LiveServer, size: int) -> None:
+        parts = (b"x" * 1024 for _ in range(size // 1024))
+
+        answer = send(f"{server.url}/auth/login", "POST", parts, Content_Type="application/json")
+
+        assert (answer.status, answer.json["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+    def test_too_large_are_refused_by_their_length(self, server: LiveServer) -> None:
+        answer = send(f"{server.url}/auth/login", "POST", b"x" * 17 * 1024, Content_Type="application/json")
+
+        assert (answer.status, answer.json["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+    def test_are_not_sent_to_head(self, server: LiveServer) -> None:
+        answer = send(f"{server.url}/health", "HEAD")
+
+        assert (answer.status, answer.text) == (200, "")
+
+
+class TestStop:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_is_quiet_and_no_failure(self, tmp_path: Path, number: signal.Signals) -> None:
+        with running(tmp_path) as server:
+            send(f"{server.url}/health")
+
+            code = server.stop(number)
+
+        assert code == 0
+        assert "Traceback" not in server.output
+        assert [line for line in server.lines if not line.startswith("{")] == []
+        with pytest.raises(ConnectionRefusedError):
+            send(f"{server.url}/health")
