@@ -192,6 +192,8 @@ class Settings(BaseSettings):
             found.append("PUBLIC_URL must be a URL such as https://accounts.example.org.")
         if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
             found.append("REDIS_URL must begin with redis:// or rediss://.")
+        if not (self.service_name.isascii() and self.service_name.isprintable()):
+            found.append("SERVICE_NAME must be printable ASCII: it is sent as a header.")
         found.extend(
             f"{name.upper()} must be a number and a time, such as 600/minute."
             for name in _QUOTAS

@@ -46,12 +46,12 @@ class TestSources:
         assert load(env_file=None).port == 9000
 
     def test_are_a_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        (tmp_path / ".env").write_text('# a comment\nPORT=9001\nSERVICE_NAME="Caf\u00e9"\n', encoding="utf-8")
+        (tmp_path / ".env").write_text('# a comment\nPORT=9001\nSERVICE_NAME="my accounts"\n', encoding="utf-8")
         monkeypatch.chdir(tmp_path)
 
         settings = load()
 
-        assert (settings.port, settings.service_name) == (9001, "Caf\u00e9")
+        assert (settings.port, settings.service_name) == (9001, "my accounts")
 
     def test_need_no_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.chdir(tmp_path)

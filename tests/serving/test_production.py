@@ -42,7 +42,7 @@ class TestProduction:
         assert "Traceback" not in process.stderr
         assert list(tmp_path.iterdir()) == []
 
-    def test_serves_with_proper_settings(self, tmp_path: Path) -> None:
+    def test_serves_with_proper_settings_until_it_is_told_to_stop(self, tmp_path: Path) -> None:
         with running(tmp_path, **PROPER, MIGRATE_ON_START="1", WORKERS="2") as server:
             ready = send(f"{server.url}/readiness")
             page = send(f"{server.url}/docs", Accept="text/html")
@@ -52,4 +52,5 @@ class TestProduction:
         assert (ready.status, ready.json["status"]) == (200, "ready")
         assert page.headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
         assert "/setup?code=" not in server.output
-        assert code == 0
+        assert (code, "Traceback" in server.output) == (0, False)
+        assert [line for line in server.lines if not line.startswith("{")] == []

@@ -95,12 +95,11 @@ class TestBodies:
 
 
 class TestStop:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_is_quiet_and_no_failure(self, tmp_path: Path, number: signal.Signals) -> None:
+    def test_by_the_keyboard_is_quiet_and_no_failure(self, tmp_path: Path) -> None:
         with running(tmp_path) as server:
             send(f"{server.url}/health")
 
-            code = server.stop(number)
+            code = server.stop(signal.SIGINT)
 
         assert code == 0
         assert "Traceback" not in server.output

@@ -156,6 +156,24 @@ class TestAbsence:
         assert answer.status_code == 204
 
 
+class TestDepth:
+    def test_of_32_is_read(self, api: Api) -> None:
+        answer = api.post(LOGIN, data=b'{"x":' + b"[" * 31 + b"]" * 31 + b"}")
+
+        assert "x" in failure(answer, 422, "VALIDATION_ERROR")
+
+    @pytest.mark.parametrize("depth", [33, 5_000])
+    def test_of_more_is_malformed(self, api: Api, depth: int) -> None:
+        answer = api.post(LOGIN, data=b"[" * depth + b"]" * depth)
+
+        assert failure(answer, 400, "MALFORMED_REQUEST") == {}
+
+    def test_of_100_000_is_malformed(self, api: Api) -> None:
+        answers = [api.post("/api/v1/visits", data=opening * 100_000) for opening in (b"[", b'{"a":')]
+
+        assert [failure(answer, 400, "MALFORMED_REQUEST") for answer in answers] == [{}, {}]
+
+
 class TestUnicode:
     @pytest.mark.parametrize(
         "written",

@@ -154,13 +154,13 @@ class TestDepth:
 
     @pytest.mark.parametrize("ending", [b"", b"\\"], ids=["a quote", "a backslash"])
     def test_takes_time_in_proportion_to_the_length(self, ending: bytes) -> None:
-        hostile = b"[" * 20 + b"[]" * 20 + b'"' + b'\\"' * 100_000 + ending
+        hostile = b"[" * 20 + b"[]" * 20 + b'"' + b'\\"' * 20_000 + ending
         started = time.process_time()
 
         with pytest.raises(Malformed):
             clean(hostile)
 
-        assert time.process_time() - started < 5  # a millisecond; tried again from each quote it were minutes
+        assert time.process_time() - started < 2  # a millisecond; tried again from each quote, many seconds
 
 
 class TestClean:

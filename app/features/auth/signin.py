@@ -51,7 +51,7 @@ def login(*, name: str, password: str) -> TokenPair:
         raise _failed(InvalidCredentials(), user_id)
     if not credentials.is_active:
         raise _failed(AccountDisabled(), user_id)
-    signer = keys.signer()  # read now if it must be: from here on a connection is held, and a second may not be needed
+    signer = keys.signer()  # read now if need be: whoever holds a connection must not wait for a second one
     if not accounts.still_hold(credentials, password):
         raise _failed(InvalidCredentials(), user_id)
     if better_hash:

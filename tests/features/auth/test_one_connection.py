@@ -13,7 +13,7 @@ from tests.world import PASSWORD, World
 @pytest.fixture
 def api(world: World) -> Iterator[Api]:
     """A client of a service with one free connection, and that has not read its keys yet."""
-    app = world.with_settings(database_pool_size=2, database_pool_seconds=0.5)
+    app = world.with_settings(database_pool_size=2, database_pool_seconds=2)
     with db.engine().connect():  # a pool has two at least; this one is somebody else's
         yield Api(app)
 

@@ -185,6 +185,5 @@ class TestTimeLimit:
         second = Api(world.app).get("/readiness")
 
         assert statuses(first)["redis"] == statuses(second)["redis"] == "down"
-        hanging.accept()[0].close()
-        with pytest.raises(BlockingIOError):
+        with hanging.accept()[0], pytest.raises(BlockingIOError):
             hanging.accept()
