@@ -36,9 +36,10 @@ def _checked(email: str) -> str:
     if len(email) > EMAIL_LENGTH or any(sign <= " " for sign in email):
         raise Invalid(details={"email": [NOT_AN_EMAIL]})
     try:
-        return email_validator.validate_email(email, check_deliverability=False, allow_smtputf8=False).normalized
+        found = email_validator.validate_email(email, check_deliverability=False, allow_smtputf8=False, strict=True)
     except email_validator.EmailNotValidError as error:
         raise Invalid(details={"email": [NOT_AN_EMAIL]}) from error
+    return found.normalized
 
 
 NOT_AN_EMAIL = "This is not a valid e-mail address."

@@ -133,3 +133,8 @@ class TestLoginKey:
 
     def test_finds_no_one_by_a_look_alike_of_their_address(self) -> None:
         assert login_key(f"m{DOTLESS_I}ke@navy.test") != email_key("mike@navy.test")
+
+
+def test_an_address_with_a_local_part_beyond_64_is_refused() -> None:
+    with pytest.raises(Invalid):
+        email_key("a" * 65 + "@people.test")

@@ -16,6 +16,7 @@ from app.core.config import Settings
 from app.core.errors import TooMany
 from app.core.keyring import Keyring
 from app.core.network import client_network
+from app.features.audit import service as audit
 from app.features.auth.models import ThrottleBucket
 from app.infra import db
 
@@ -125,6 +126,8 @@ def _take(guess: Guess) -> int:
     row = db.session().execute(statement).one()
     if row.n <= guess.limit:
         return 0
+    if row.n == guess.limit + 1:
+        audit.record("authn_login_lock", outcome="failure", detail={"counter": guess.purpose, "limit": guess.limit})
     left: timedelta = row.window_start + timedelta(seconds=guess.seconds) - now
     return max(1, math.ceil(left.total_seconds()))
 

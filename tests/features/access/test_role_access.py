@@ -58,9 +58,6 @@ class TestPermission:
 
         assert (answer.status_code, answer.code) == (403, "FORBIDDEN")
 
-    def test_needs_somebody_who_is_signed_in(self, api: Api, route: Route) -> None:
-        assert route.call(api, 1).status_code == 401
-
 
 @pytest.mark.parametrize("route", ON_ONE)
 class TestLookUp:

@@ -80,12 +80,6 @@ class TestPermission:
         assert answer.status_code == 403
         assert answer.code == "FORBIDDEN"
 
-    def test_needs_somebody_who_is_signed_in(self, api: Api, route: Route) -> None:
-        answer = route.call(api, a_user().id)
-
-        assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
-
     def test_comes_before_the_body(self, api: Api, route: Route) -> None:
         nobody = a_user()
 

@@ -11,6 +11,49 @@ from tests.world import PASSWORD
 
 USERS = "/api/v1/users"
 
+REFUSED: list[tuple[str, Any]] = [
+    ("username", "ab"),
+    ("username", "x" * 33),
+    ("username", "-abc"),
+    ("username", "a b c"),
+    ("username", "gräce"),
+    ("username", "grace\n"),
+    ("username", 7),
+    ("username", None),
+    ("email", "grace"),
+    ("email", "gr\u00e4ce@navy.test"),
+    ("email", "grace@navy .test"),
+    ("email", "grace@" + "n" * 250 + ".test"),
+    ("email", None),
+    ("password", "short"),
+    ("password", "Password123"),
+    ("password", "x" * 129),
+    ("password", 12345678),
+    ("first_name", "x" * 101),
+    ("first_name", "two\nlines"),
+    ("first_name", None),
+    ("last_name", 1),
+    ("last_name", None),
+    ("is_active", "true"),
+    ("is_active", 1),
+    ("is_active", None),
+    ("roles", "user"),
+    ("roles", ["no-such-role"]),
+    ("roles", None),
+    # what is not for clients to set
+    ("id", 4711),
+    ("password_hash", "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"),
+    ("version", 7),
+    ("created_at", "2020-01-01T00:00:00.000Z"),
+    ("updated_at", "2020-01-01T00:00:00.000Z"),
+    ("deleted_at", None),
+    ("email_verified", True),
+    ("email_verified_at", "2020-01-01T00:00:00.000Z"),
+    ("permissions", ["users:read"]),
+    ("is_admin", True),
+    ("role", "admin"),
+]
+
 
 class TestCreate:
     def test_answers_with_the_user(self, api: Api) -> None:
@@ -121,48 +164,17 @@ class TestTaken:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("username", "ab"),
-            ("username", "x" * 33),
-            ("username", "-abc"),
-            ("username", "a b c"),
-            ("username", "gräce"),
-            ("username", "grace\n"),
-            ("username", 7),
-            ("username", None),
-            ("email", "grace"),
-            ("email", "gr\u00e4ce@navy.test"),
-            ("email", "grace@navy .test"),
-            ("email", "grace@" + "n" * 250 + ".test"),
-            ("email", None),
-            ("password", "short"),
-            ("password", "Password123"),
-            ("password", "x" * 129),
-            ("password", 12345678),
-            ("first_name", "x" * 101),
-            ("first_name", "two\nlines"),
-            ("first_name", None),
-            ("last_name", 1),
-            ("last_name", None),
-            ("is_active", "true"),
-            ("is_active", 1),
-            ("is_active", None),
-            ("roles", "user"),
-            ("roles", ["no-such-role"]),
-            ("roles", None),
-        ],
-    )
-    def test_name_the_field_and_keep_the_value_to_themselves(self, api: Api, field: str, value: Any) -> None:
+    def test_name_the_field_and_make_nobody(self, api: Api) -> None:
         admin = api.as_(an_admin())
-        body = {"username": "grace", "email": "grace@navy.test", field: value}
 
-        answer = admin.post(USERS, body)
+        answers = [
+            admin.post(USERS, {"username": "grace", "email": "grace@navy.test", field: value})
+            for field, value in REFUSED
+        ]
 
-        assert answer.status_code == 422
-        assert answer.code == "VALIDATION_ERROR"
-        assert list(answer.details) == [field]
+        assert [(answer.status_code, list(answer.details)) for answer in answers] == [
+            (422, [field]) for field, _ in REFUSED
+        ]
         assert len(admin.get(USERS).result) == 1
 
     def test_do_not_echo_what_was_sent(self, api: Api) -> None:
@@ -173,30 +185,6 @@ class TestRefusals:
         assert answer.status_code == 422
         assert answer.details.keys() >= {"username", "zorg"}
         assert "zorglub" not in answer.text
-
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("id", 4711),
-            ("password_hash", "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"),
-            ("version", 7),
-            ("created_at", "2020-01-01T00:00:00.000Z"),
-            ("updated_at", "2020-01-01T00:00:00.000Z"),
-            ("deleted_at", None),
-            ("email_verified", True),
-            ("email_verified_at", "2020-01-01T00:00:00.000Z"),
-            ("permissions", ["users:read"]),
-            ("is_admin", True),
-            ("role", "admin"),
-        ],
-    )
-    def test_meet_every_field_that_is_not_for_clients(self, api: Api, field: str, value: Any) -> None:
-        body = {"username": "grace", "email": "grace@navy.test", field: value}
-
-        answer = api.as_(an_admin()).post(USERS, body)
-
-        assert answer.status_code == 422
-        assert list(answer.details) == [field]
 
     @pytest.mark.parametrize("missing", ["username", "email"])
     def test_miss_what_is_needed(self, api: Api, missing: str) -> None:

@@ -15,37 +15,37 @@ def names(api: Api, query: str) -> list[str]:
 
 
 class TestSearch:
-    @pytest.mark.parametrize(
-        "q", ["ace", "GRACE", "hopper@na", "Brew", "URRAY", "vy.test grac"], ids=lambda q: q.replace(" ", "-")
-    )
-    def test_finds_a_part_of_any_name_in_any_case(self, api: Api, q: str) -> None:
+    def test_finds_a_part_of_any_name_in_any_case(self, api: Api) -> None:
         admin = api.as_(an_admin())
         a_user(username="grace", email="Hopper@Navy.test", first_name="Grace Brewster", last_name="Murray")
         a_user(username="alan", email="alan@bletchley.test", first_name="Alan", last_name="Turing")
+        parts = ("ace", "GRACE", "hopper@na", "Brew", "URRAY", "vy.test grac")
 
-        assert names(admin, f"q={quote(q)}") == ["grace"]
+        found = {part: names(admin, f"q={quote(part)}") for part in parts}
 
-    @pytest.mark.parametrize(
-        "q",
-        ["émile", "ÉMILE", "E\u0301mile", "straße", "STRASSE", "Ωμέγα", "ωΜΈΓΑ", "山田"],
-        ids=["lower", "upper", "decomposed", "sharp s", "folded sharp s", "Greek", "Greek turned", "Kanji"],
-    )
-    def test_folds_every_script(self, api: Api, q: str) -> None:
+        assert found == {part: ["grace"] for part in parts}
+
+    def test_folds_every_script(self, api: Api) -> None:
         admin = api.as_(an_admin())
         a_user(username="emile", first_name="Émile Ωμέγα", last_name="Straße 山田")
         a_user(username="emily", first_name="Emily")
+        parts = ("émile", "ÉMILE", "E\u0301mile", "straße", "STRASSE", "Ωμέγα", "ωΜΈΓΑ", "山田")
 
-        assert names(admin, f"q={quote(q)}") == ["emile"]
+        found = {part: names(admin, f"q={quote(part)}") for part in parts}
 
-    @pytest.mark.parametrize("sign", ["%", "_", "\\", "/", "[", "*", "?", "'", '"'])
-    def test_takes_wildcards_literally(self, api: Api, sign: str) -> None:
+        assert found == {part: ["emile"] for part in parts}
+
+    def test_takes_wildcards_literally(self, api: Api) -> None:
         admin = api.as_(an_admin())
-        a_user(username="bearer", first_name=f"a{sign}b")
-        a_user(username="another", first_name="axb ab axxb")
+        bearers = {sign: a_user(first_name=f"a{sign}b").username for sign in "%_\\/[*?'\""}
+        a_user(first_name="axb ab axxb")
 
-        found = [names(admin, f"q={quote(part, safe='')}") for part in (sign, f"a{sign}b", f"{sign}{sign}")]
+        found = {
+            sign: [*(names(admin, f"q={quote(part, safe='')}") for part in (sign, f"a{sign}b", f"{sign}{sign}"))]
+            for sign in bearers
+        }
 
-        assert found == [["bearer"], ["bearer"], []]
+        assert found == {sign: [[username], [username], []] for sign, username in bearers.items()}
 
     def test_finds_a_new_name_and_no_longer_the_old_one(self, api: Api) -> None:
         admin = api.as_(an_admin())

@@ -5,11 +5,17 @@ from typing import Any
 import pytest
 
 from app.core.paging import write_cursor
-from tests.api import Api, a_user, an_admin, some_users
+from tests.api import Answer, Api, a_user, an_admin, some_users
 from tests.conftest import Clock
 
 USERS = "/api/v1/users"
 SORTS = ("id", "username", "email", "created_at", "updated_at")
+
+
+def refused(answer: Answer) -> list[str]:
+    """Return the parameters that a 422 complains of."""
+    assert answer.status_code == 422, answer.text
+    return list(answer.details)
 
 
 def by_page(api: Api, query: str = "") -> list[dict[str, Any]]:
@@ -80,15 +86,13 @@ class TestPages:
         assert answer.status_code == 200
         assert answer.result == []
 
-    @pytest.mark.parametrize(
-        "query",
-        ["page=0", "page=-1", "page=x", "page=99999999999999999999", "per_page=0", "per_page=101", "per_page=1e1"],
-    )
-    def test_refuse_numbers_that_cannot_be(self, api: Api, query: str) -> None:
-        answer = api.as_(an_admin()).get(f"{USERS}?{query}")
+    def test_refuse_numbers_that_cannot_be(self, api: Api) -> None:
+        admin = api.as_(an_admin())
+        queries = ["page=0", "page=-1", "page=x", f"page={'9' * 20}", "per_page=0", "per_page=101", "per_page=1e1"]
 
-        assert answer.status_code == 422
-        assert list(answer.details) == [query.partition("=")[0]]
+        answers = [admin.get(f"{USERS}?{query}") for query in queries]
+
+        assert [refused(answer) for answer in answers] == [[query.partition("=")[0]] for query in queries]
 
 
 class TestTotals:
@@ -187,42 +191,23 @@ class TestCursor:
         assert "cursor" in answer.details
 
     @pytest.mark.parametrize(
-        "cursor",
+        ("sort", "cursors"),
         [
-            "x",
-            "%21%21%21%21",
-            "%C3%A9%C3%A9",
-            "bnVsbA",
-            write_cursor("-id", [1]),
-            write_cursor("username", ["a", 1]),
-            write_cursor("id", []),
-            write_cursor("id", ["1"]),
-            write_cursor("id", [2**63]),
-            write_cursor("id", [True]),
+            ("id", ["x", "%21%21%21%21", "%C3%A9%C3%A9", "bnVsbA"]),
+            ("id", [write_cursor("-id", [1]), write_cursor("username", ["a", 1]), write_cursor("id", [])]),
+            ("id", [write_cursor("id", [value]) for value in ("1", 2**63, True)]),
+            ("username", [write_cursor("username", ["a\0", 1])]),
+            ("email", [write_cursor("email", [7, 1])]),
+            ("created_at", [write_cursor("created_at", [at, 1]) for at in ("now", "0001-01-01T00:00:00+14:00", 7)]),
         ],
-        ids=["junk", "no base64", "no ASCII", "null", "other way", "other sort", "short", "text", "too big", "bool"],
+        ids=["junk", "of another list", "no number", "NUL", "no text", "no time"],
     )
-    def test_is_refused_when_it_is_not_of_this_list(self, api: Api, cursor: str) -> None:
-        answer = api.as_(an_admin()).get(f"{USERS}?cursor={cursor}")
+    def test_is_refused_when_it_is_not_of_this_list(self, api: Api, sort: str, cursors: list[str]) -> None:
+        admin = api.as_(an_admin())
 
-        assert answer.status_code == 422
-        assert list(answer.details) == ["cursor"]
+        answers = [admin.get(f"{USERS}?sort={sort}&cursor={cursor}") for cursor in cursors]
 
-    @pytest.mark.parametrize(
-        ("sort", "value"),
-        [
-            ("username", "a\0"),
-            ("email", 7),
-            ("created_at", "yesterday"),
-            ("created_at", "0001-01-01T00:00:00+14:00"),
-        ],
-        ids=["NUL", "number for text", "no time", "time before all time"],
-    )
-    def test_is_refused_when_its_values_cannot_be(self, api: Api, sort: str, value: str | int) -> None:
-        answer = api.as_(an_admin()).get(f"{USERS}?sort={sort}&cursor={write_cursor(sort, [value, 1])}")
-
-        assert answer.status_code == 422
-        assert list(answer.details) == ["cursor"]
+        assert [refused(answer) for answer in answers] == [["cursor"]] * len(cursors)
 
 
 class TestSort:
@@ -273,21 +258,25 @@ class TestSort:
 
         assert names == expected
 
-    @pytest.mark.parametrize("sort", ["password_hash", "-deleted_at", "first_name", "--id", "id,username", ""])
-    def test_refuses_other_names(self, api: Api, sort: str) -> None:
-        answer = api.as_(an_admin()).get(f"{USERS}?sort={sort}")
+    def test_refuses_other_names(self, api: Api) -> None:
+        admin = api.as_(an_admin())
 
-        assert answer.status_code == 422
-        assert list(answer.details) == ["sort"]
+        answers = [
+            admin.get(f"{USERS}?sort={sort}")
+            for sort in ("password_hash", "-deleted_at", "first_name", "--id", "id,username", "")
+        ]
+
+        assert [refused(answer) for answer in answers] == [["sort"]] * 6
 
 
 class TestQuery:
-    @pytest.mark.parametrize("name", ["password_hash", "limit", "email", "is_active"])
-    def test_refuses_unknown_parameters(self, api: Api, name: str) -> None:
-        answer = api.as_(an_admin()).get(f"{USERS}?{name}=1")
+    def test_refuses_unknown_parameters(self, api: Api) -> None:
+        admin = api.as_(an_admin())
+        names = ["password_hash", "limit", "email", "is_active"]
 
-        assert answer.status_code == 422
-        assert list(answer.details) == [name]
+        answers = [admin.get(f"{USERS}?{name}=1") for name in names]
+
+        assert [refused(answer) for answer in answers] == [[name] for name in names]
 
     def test_refuses_a_parameter_given_twice(self, api: Api) -> None:
         answer = api.as_(an_admin()).get(f"{USERS}?page=1&page=2")

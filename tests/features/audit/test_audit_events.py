@@ -109,29 +109,29 @@ class TestPaging:
 class TestFilters:
     @pytest.fixture
     def story(self, api: Api, reader: Api) -> dict[str, Any]:
-        """Let an administrator make and change somebody, and be refused to remove themselves as a nobody would be."""
+        """Let an administrator make and change somebody whom a nobody then fails to delete."""
         admin, nobody = an_admin(), a_user()
         made = api.as_(admin).post("/api/v1/users", {"username": "ada", "email": "ada@royal.test"}).result["id"]
         api.as_(admin).patch(f"/api/v1/users/{made}", {"first_name": "Ada"})
         api.as_(nobody).delete(f"/api/v1/users/{made}")
         return {"admin": admin.id, "nobody": nobody.id, "made": made}
 
-    @pytest.mark.parametrize(
-        ("query", "expected"),
-        [
-            ("event=user_updated", ["user_updated"]),
-            ("outcome=failure", ["authz_fail"]),
-            ("actor={nobody}", ["authz_fail", "authn_login_success"]),
-            ("actor={admin}", ["user_updated", "authz_change", "user_created", "authn_login_success"]),
-            ("target_type=user&target={made}", ["user_updated", "authz_change", "user_created"]),
-            ("target={made}&event=authz_change", ["authz_change"]),
-            ("actor={admin}&outcome=failure", []),
-            ("event=no_such_event", []),
-            ("actor=zorglub", []),
-        ],
-    )
-    def test_keep_what_matches(self, reader: Api, story: dict[str, Any], query: str, expected: list[str]) -> None:
-        assert names(reader, query.format_map(story)) == expected
+    def test_keep_what_matches(self, reader: Api, story: dict[str, Any]) -> None:
+        expected = {
+            "event=user_updated": ["user_updated"],
+            "outcome=failure": ["authz_fail"],
+            "actor={nobody}": ["authz_fail", "authn_login_success"],
+            "actor={admin}": ["user_updated", "authz_change", "user_created", "authn_login_success"],
+            "target_type=user&target={made}": ["user_updated", "authz_change", "user_created"],
+            "target={made}&event=authz_change": ["authz_change"],
+            "actor={admin}&outcome=failure": [],
+            "event=no_such_event": [],
+            "actor=zorglub": [],
+        }
+
+        found = {query: names(reader, query.format_map(story)) for query in expected}
+
+        assert found == expected
 
     def test_count_what_matches(self, reader: Api, story: dict[str, Any]) -> None:
         answer = reader.get(f"{EVENTS}?event=user_updated")
@@ -162,9 +162,8 @@ class TestFilters:
 
         assert found == [0, 1, 0, 1]
 
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
+    def test_refuse_what_cannot_be(self, reader: Api) -> None:
+        cases = [
             ("since", "yesterday"),
             ("since", "2026-01-09T07:00:00"),
             ("since", "0001-01-01T00:00:00%2B14:00"),
@@ -177,10 +176,10 @@ class TestFilters:
             ("ip", "127.0.0.1"),
             ("sort", "at"),
             ("q", "x"),
-        ],
-    )
-    def test_refuse_what_cannot_be(self, reader: Api, field: str, value: str) -> None:
-        answer = reader.get(f"{EVENTS}?{field}={value}")
+        ]
 
-        assert answer.status_code == 422
-        assert list(answer.details) == [field]
+        answers = [reader.get(f"{EVENTS}?{field}={value}") for field, value in cases]
+
+        assert [(answer.status_code, list(answer.details)) for answer in answers] == [
+            (422, [field]) for field, _ in cases
+        ]
