@@ -18,10 +18,21 @@ from app.infra import db, hits, migrations, query
 from app.infra.columns import Model
 from app.main import features
 from app.main.factory import create_app
+from tests.workers import own_database, own_redis
 
 SERVICES = os.environ.get("CARBOY_TEST_WORLD", "embedded") == "services"
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Which of the processes that share the suite out this is; each has a database of its own."""
+
+if SERVICES and "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["TEST_DATABASE_URL"] = own_database(os.environ["TEST_DATABASE_URL"], WORKER)
+    os.environ["TEST_REDIS_URL"] = own_redis(os.environ["TEST_REDIS_URL"], WORKER)
+
 PASSWORD = "Correct-Horse-7-Battery"
+
+for _name in (*Settings.model_fields, "flask_debug"):
+    os.environ.pop(_name.upper(), None)  # whoever runs the tests may have a DATABASE_URL of their own: not for us
 
 
 def settings(var: Path, **changed: Any) -> Settings:
@@ -153,4 +164,3 @@ def counted_statements() -> Iterator[Statements]:
     finally:
         event.remove(db.engine(), "before_cursor_execute", note)
         query._Compiled.run = original  # type: ignore[method-assign]
-

@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 COVERAGE_FLOOR = 95
 """Percent of app's branches that all worlds together must reach."""
 
+SHARED_OUT = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+"""On every core, a file at a time; but serially under coverage, which loses what pytest-xdist's workers saw."""
+
 LEAVE_SECONDS = 10.0
 """How long an interrupted pytest may take to clean up."""
 
@@ -52,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         "-m",
         *(["coverage", "run", "-m"] if options.coverage else []),
         "pytest",
+        *([] if options.coverage else SHARED_OUT),
         *pytest_arguments,
     ]
     if options.coverage:

@@ -49,6 +49,23 @@ class Page(Generic[T]):
         return Page(items, self.request, self.has_next, self.next_cursor, self.total, self.total_exact)
 
 
+def page_of(items: Sequence[T], request: PageRequest) -> Page[T]:
+    """Return one page of what is all in memory."""
+    start = request.offset
+    if request.cursor:
+        values = read_cursor(request.cursor, "place", 1)
+        start = values[0] if isinstance(values[0], int) and 0 <= values[0] <= len(items) else len(items)
+    end = start + request.per_page
+    has_next = end < len(items)
+    return Page(
+        items=items[start:end],
+        request=request,
+        has_next=has_next,
+        next_cursor=write_cursor("place", [end]) if has_next else None,
+        total=None if request.count == "none" or request.cursor is not None else len(items),
+    )
+
+
 def write_cursor(order: str, values: Sequence[str | int]) -> str:
     """Return an opaque cursor after the row with these sort values, valid for this order only."""
     return base64.urlsafe_b64encode(orjson.dumps([order, *values])).rstrip(b"=").decode()

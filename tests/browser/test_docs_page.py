@@ -46,13 +46,9 @@ def docs(browser: Chromium, live_server: LiveServer) -> Page:
 @needs_chromium
 class TestDocsPage:
     def test_shows_every_path_of_the_openapi_document(self, docs: Page) -> None:
-        drawn = (
-            "[...document.querySelectorAll('.opblock-summary [data-path]')].map(drawn => drawn.dataset.path)"
-        )
+        drawn = "[...document.querySelectorAll('.opblock-summary [data-path]')].map(drawn => drawn.dataset.path)"
 
-        described = docs.evaluate(
-            "fetch('/openapi.json').then(a => a.json()).then(d => Object.keys(d.paths))"
-        )
+        described = docs.evaluate("fetch('/openapi.json').then(a => a.json()).then(d => Object.keys(d.paths))")
         shown = docs.evaluate(drawn)
 
         assert isinstance(described, list)

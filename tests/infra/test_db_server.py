@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not SERVICES, reason="SQLite has no server that 
 
 BOUND_SECONDS = 10.0
 LOCK = 4711
-OURS = "FROM pg_stat_activity WHERE application_name = 'carboy'"
+OURS = "FROM pg_stat_activity WHERE application_name = 'carboy' AND datname = current_database()"
 
 
 class Operator:

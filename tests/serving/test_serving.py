@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from app.core.version import VERSION
 from tests.live import LiveServer, running
+from tests.migrations.databases import empty_database
 from tests.serving.http import send, send_form, send_json
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
@@ -17,8 +19,12 @@ SIGN_IN = {"username": ADMIN["username"], "password": ADMIN["password"]}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server of this file's own, with nobody in it."""
-    with running(tmp_path_factory.mktemp("serving")) as started:
+    """A server of this file's own, in this world, with nobody in it."""
+    folder = tmp_path_factory.mktemp("serving")
+    with (
+        empty_database(folder) as url,
+        running(folder, DATABASE_URL=url, REDIS_URL=os.environ.get("TEST_REDIS_URL", "")) as started,
+    ):
         yield started
 
 
@@ -29,7 +35,9 @@ class TestStart:
         assert (answer.status, answer.json["version"]) == (200, VERSION)
 
     def test_is_ready(self, server: LiveServer) -> None:
-        assert send(f"{server.url}/readiness").status == 200
+        answer = send(f"{server.url}/readiness")
+
+        assert (answer.status, answer.json["status"]) == (200, "ready")
 
     def test_says_where_to_look(self, server: LiveServer) -> None:
         assert f"Carboy on {server.url}" in server.errors.read_text()

@@ -18,11 +18,11 @@ def body_of(length: int) -> bytes:
     return frame[:6] + b"a" * (length - len(frame)) + frame[6:]
 
 
-def streamed(api: Api, path: str, data: bytes) -> Answer:
+def streamed(api: Api, path: str, stream: BytesIO) -> Answer:
     """Send a body without saying how long it is."""
     return api.post(
         path,
-        input_stream=BytesIO(data),
+        input_stream=stream,
         content_type="application/json",
         environ_overrides={"wsgi.input_terminated": True},
     )
@@ -38,7 +38,7 @@ class TestSize:
 
     @pytest.mark.parametrize("path", [LOGIN, "/auth/refresh"])
     def test_of_auth_is_at_most_16_kib_also_when_streamed(self, api: Api, path: str) -> None:
-        largest, larger = (streamed(api, path, body_of(length)) for length in (SMALL, SMALL + 1))
+        largest, larger = (streamed(api, path, BytesIO(body_of(length))) for length in (SMALL, SMALL + 1))
 
         assert "x" in failure(largest, 422, "VALIDATION_ERROR")
         assert failure(larger, 413, "PAYLOAD_TOO_LARGE") == {}
@@ -62,9 +62,25 @@ class TestSize:
         assert failure(larger, 413, "PAYLOAD_TOO_LARGE") == {}
 
     def test_of_others_is_at_most_1_mib_also_when_streamed(self, api: Api) -> None:
-        larger = streamed(api, "/api/v1/visits", body_of(LARGE + 1))
+        larger = streamed(api, "/api/v1/visits", BytesIO(body_of(LARGE + 1)))
 
         assert failure(larger, 413, "PAYLOAD_TOO_LARGE") == {}
+
+    def test_of_a_stream_is_read_no_further_than_that(self, api: Api) -> None:
+        stream = BytesIO(body_of(LARGE))
+
+        answer = streamed(api, LOGIN, stream)
+
+        assert failure(answer, 413, "PAYLOAD_TOO_LARGE") == {}
+        assert stream.tell() <= SMALL + 1
+
+    def test_that_is_said_to_be_too_large_is_not_read_at_all(self, api: Api) -> None:
+        stream = BytesIO(body_of(LARGE))
+
+        answer = api.post(LOGIN, environ_overrides={"CONTENT_LENGTH": str(LARGE), "wsgi.input": stream})
+
+        assert failure(answer, 413, "PAYLOAD_TOO_LARGE") == {}
+        assert stream.tell() == 0
 
     @pytest.mark.parametrize("said", ["abc", "-1", "1e3", "99999999999999999999", "\u0661"])
     def test_that_is_nonsense_is_no_fault_of_ours(self, api: Api, said: str) -> None:

@@ -20,10 +20,12 @@ routes = Routes("access", __name__)
 
 @routes.get("/api/v1/permissions")
 @requires(Permission.ROLES_READ)
+@asks(PageQuery)
+@paged
 @returns(list[PermissionOut])
-def list_permissions() -> list[access.Meaning]:
-    """List every permission there is."""
-    return access.list_permissions()
+def list_permissions(query: PageQuery) -> Page[access.Meaning]:
+    """List the permissions there are."""
+    return access.list_permissions(page=query.slice)
 
 
 @routes.get("/api/v1/roles")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.caller import Caller
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
-from app.core.paging import Page, PageRequest
+from app.core.paging import Page, PageRequest, page_of
 from app.core.permissions import ADMIN, BUILT_IN_ROLES, MEANINGS, known
 from app.features.access.models import Role, UserRole
 from app.features.audit import service as audit
@@ -38,6 +38,7 @@ __all__ = [
     "list_roles",
     "lock_administrators",
     "permissions_of",
+    "refuse_to_overrule",
     "role_names",
     "roles_of",
     "set_roles",
@@ -88,9 +89,9 @@ class Meaning:
     description: str
 
 
-def list_permissions() -> list[Meaning]:
-    """Return every permission there is."""
-    return [Meaning(permission.value, text) for permission, text in MEANINGS.items()]
+def list_permissions(*, page: PageRequest) -> Page[Meaning]:
+    """Return the permissions there are."""
+    return page_of([Meaning(permission.value, text) for permission, text in MEANINGS.items()], page)
 
 
 def list_roles(*, page: PageRequest) -> Page[Row]:
@@ -120,14 +121,14 @@ def change_role(*, role_id: int, changes: Mapping[str, Any], guard: Guard, by: C
         raise BuiltInRole
     _refuse_escalation(by, [*role.permissions, *changes.get("permissions", ())])
     before = role.permissions
-    for name, value in changes.items():
-        setattr(role, name, _sorted(value) if name == "permissions" else value)
+    given = {name: _sorted(value) if name == "permissions" else value for name, value in changes.items()}
+    changed = {name: value for name, value in given.items() if getattr(role, name) != value}
+    for name, value in changed.items():
+        setattr(role, name, value)
     _store(role)
-    audit.record(
-        "privilege_permissions_changed",
-        target=("role", role.id),
-        detail={"fields": sorted(changes), "old": before, "new": role.permissions},
-    )
+    if changed:
+        detail = {"fields": sorted(changed), "old": before, "new": role.permissions}
+        audit.record("privilege_permissions_changed", target=("role", role.id), detail=detail)
     return role
 
 
@@ -197,6 +198,12 @@ def permissions_of(user_id: int) -> frozenset[str]:
     return known({name for permissions in db.session().scalars(statement) for name in permissions})
 
 
+def refuse_to_overrule(user_id: int, *, by: Caller) -> None:
+    """Raise Escalation if the user may do what the caller may not; oneself is no higher than oneself."""
+    if by.user_id != user_id:
+        _refuse_escalation(by, permissions_of(user_id))
+
+
 def holders(role: str | BindParameter[str]) -> Select[int]:
     """Return a SELECT of the ids of those who hold a role, for use in a larger statement."""
     return select(UserRole.user_id).join(Role, Role.id == UserRole.role_id).where(Role.name == role)
@@ -258,5 +265,8 @@ def _sorted(permissions: Iterable[str]) -> list[str]:
 
 
 def _refuse_escalation(by: Caller, permissions: Iterable[str]) -> None:
-    if not by.holds(known(set(permissions))):
+    lacking = known(set(permissions)) - by.permissions
+    if lacking and not by.trusted:
+        detail = {"permissions": sorted(lacking), "code": Escalation.code}
+        db.after_rollback(lambda: audit.record("authz_fail", outcome="failure", actor=by, detail=detail))
         raise Escalation

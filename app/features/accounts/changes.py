@@ -100,7 +100,7 @@ def change(*, user_id: int, changes: Mapping[str, Any], guard: Guard, by: Caller
     """Change fields and roles of a living person whom the caller does not rank below."""
     user, administers = _living(user_id)
     guard(user.version)
-    _refuse_to_overrule(user_id, by)
+    access.refuse_to_overrule(user_id, by=by)
     fields = {name: value for name, value in changes.items() if name != "roles" and getattr(user, name) != value}
     with _unique(user):
         for name, value in fields.items():
@@ -125,7 +125,7 @@ def delete(*, user_id: int, guard: Guard, by: Caller) -> None:
     """Delete a person softly: at once without access, their address free for others, restorable."""
     user, administers = _living(user_id)
     guard(user.version)
-    _refuse_to_overrule(user_id, by)
+    access.refuse_to_overrule(user_id, by=by)
     user.deleted_at = clock.now()
     db.session().flush()
     audit.record("user_deleted", target=("user", user_id))
@@ -139,7 +139,7 @@ def restore(*, user_id: int, by: Caller) -> Profile:
     user = db.session().get(User, user_id, with_for_update={"key_share": True})
     if user is None or user.deleted_at is None:
         raise NotFound
-    _refuse_to_overrule(user_id, by)
+    access.refuse_to_overrule(user_id, by=by)
     with _unique(user):
         user.deleted_at = None
     audit.record("user_restored", target=("user", user_id))
@@ -166,11 +166,6 @@ def _living(user_id: int) -> tuple[User, bool]:
     if administers:
         access.lock_administrators()
     return user, administers
-
-
-def _refuse_to_overrule(user_id: int, by: Caller) -> None:
-    if by.user_id != user_id and not by.holds(access.permissions_of(user_id)):
-        raise access.Escalation
 
 
 def _keep_an_administrator() -> None:

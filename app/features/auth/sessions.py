@@ -128,8 +128,7 @@ def revoke_others(*, caller: Caller) -> None:
 def revoke_sessions_of(user_id: int, *, by: Caller) -> None:
     """End all sessions of somebody whom the caller does not rank below; raise NotFound if there is no such user."""
     accounts.get_user(user_id, by=by)
-    if user_id != by.user_id and not by.holds(access.permissions_of(user_id)):
-        raise access.Escalation
+    access.refuse_to_overrule(user_id, by=by)
     revoke_all(user_id=user_id, reason="revoked_by_admin")
 
 

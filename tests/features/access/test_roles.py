@@ -281,3 +281,46 @@ class TestBuiltIn:
 
         assert [(answer.status_code, answer.code) for answer in answers] == [(409, "BUILT_IN_ROLE")] * 4
         assert admin.get(ROLES).result == before
+
+
+class TestPermissionPages:
+    def test_are_those_of_any_list(self, api: Api) -> None:
+        admin = api.as_(an_admin())
+        every = [found["name"] for found in admin.get("/api/v1/permissions").result]
+
+        second = admin.get("/api/v1/permissions?page=2&per_page=4").json
+        first = admin.get("/api/v1/permissions?cursor=&per_page=4").json
+        rest = admin.get(f"/api/v1/permissions?cursor={first['pagination']['next_cursor']}&per_page=4").json
+
+        assert [found["name"] for found in second["data"]] == every[4:]
+        assert second["pagination"]["total_items"] == len(every)
+        assert [found["name"] for found in first["data"] + rest["data"]] == every
+        assert rest["pagination"] == {"next_cursor": None, "has_next": False}
+
+    def test_refuse_the_cursor_of_another_list(self, api: Api) -> None:
+        admin = api.as_(an_admin())
+        a_user()
+        foreign = admin.get("/api/v1/users?cursor=&per_page=1").json["pagination"]["next_cursor"]
+
+        assert admin.get(f"/api/v1/permissions?cursor={foreign}").status_code == 422
+
+
+class TestRefusedEscalation:
+    def test_is_audited_although_it_was_refused(self, api: Api) -> None:
+        writer = api.as_(a_user(roles=(a_role("roles:write"),)))
+
+        refused = writer.post("/api/v1/roles", {"name": "mighty", "permissions": ["users:delete"]})
+
+        assert refused.code == "PRIVILEGE_ESCALATION"
+        events = api.as_(an_admin()).get("/api/v1/audit-events?event=authz_fail").result
+        assert [event["detail"] for event in events] == [
+            {"permissions": ["users:delete"], "code": "PRIVILEGE_ESCALATION"}
+        ]
+
+    def test_a_change_that_changes_nothing_is_not_audited(self, api: Api) -> None:
+        admin = api.as_(an_admin())
+        role = admin.post("/api/v1/roles", {"name": "idle"}).result
+
+        admin.patch(f"/api/v1/roles/{role['id']}", {"name": "idle"})
+
+        assert admin.get("/api/v1/audit-events?event=privilege_permissions_changed").result == []
