@@ -30,18 +30,25 @@ def read(limit: int) -> bytes:
         raise RequestEntityTooLarge
     if not raw:
         return raw
-    if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
+    environ = request.environ
+    if environ.get("CONTENT_TYPE") != "application/json" and not _is_json_all_the_same():
         raise UnsupportedMediaType
-    if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         raise UnsupportedMediaType
     return clean(raw)
+
+
+def _is_json_all_the_same() -> bool:
+    """Tell whether the media type is JSON in UTF-8, spelled in another way."""
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    return request.mimetype == "application/json" and charset == "utf-8"
 
 
 def clean(raw: bytes) -> bytes:
     """Check JSON bytes and return them, rewritten only if a string had to be normalised."""
     try:
         _check_depth(raw)
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        value = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Malformed from error
     if raw.isascii() and b"\\u" not in raw:
@@ -69,6 +76,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(_constant: str) -> NoReturn:
     raise Malformed("NaN and Infinity are not JSON.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def _normalised(value: Any, path: str) -> Any:  # noqa: ANN401 -- any JSON value
