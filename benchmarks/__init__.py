@@ -1,0 +1,1 @@
+"""What the service costs, in one run, against a bare function that does the same work."""

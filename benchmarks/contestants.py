@@ -1,0 +1,112 @@
+"""The servers that are compared, all on one core: the service, the service without a part of it, and the bare one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from benchmarks import bare, machine
+from benchmarks.load import ask_once, request
+from tests import live
+
+THREADS = 8
+ISSUER = "http://carboy.bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A running server. ``start_seconds`` is from its command to its first answer."""
+
+    name: str
+    port: int
+    pid: int
+    start_seconds: float
+    pids: list[int] = field(default_factory=list)
+
+    def cpu_seconds(self) -> float | None:
+        return machine.cpu_seconds(self.pids)
+
+    def memory_mebibytes(self) -> float | None:
+        return machine.memory_mebibytes(self.pids)
+
+
+def settings(var: Path, database: str, redis: str) -> dict[str, str]:
+    """Return how the service runs: as in production, with limits that count every request and refuse none."""
+    return {
+        "VAR_DIR": str(var),
+        "DATABASE_URL": database,
+        "REDIS_URL": redis,
+        "PUBLIC_URL": ISSUER,
+        "THREADS": str(THREADS),
+        "RATELIMIT_SCALE": "10000",
+        "PASSWORD_HASH_MEMORY_KIB": "19456",
+        "PASSWORD_HASH_TIME_COST": "2",
+    }
+
+
+@contextmanager
+def service(name: str, folder: Path, chosen: Mapping[str, str]) -> Iterator[Contestant]:
+    """Start the service as users do; its log goes to a file in the folder."""
+    place = folder / name.replace(" ", "-")
+    place.mkdir(exist_ok=True)
+    started = time.perf_counter()
+    with live.running(place, **_interpreter(), **chosen) as server:
+        seconds = time.perf_counter() - started
+        port = int(server.url.rpartition(":")[2])
+        yield Contestant(name, port, server.process.pid, seconds, machine.family(server.process.pid))
+
+
+@contextmanager
+def bare_function(folder: Path, database: str, of: Contestant) -> Iterator[Contestant]:
+    """Start the bare function beside a service, on the same database and with its public keys."""
+    health = orjson.loads(ask_once(of.port, request("GET", "/health")))
+    setup = {
+        "database": database,
+        "issuer": ISSUER,
+        "keys": orjson.loads(ask_once(of.port, request("GET", "/.well-known/jwks.json")))["keys"],
+        "service": health["service"],
+        "version": health["version"],
+        "count_cap": 10_000,
+        "threads": THREADS,
+    }
+    port, log = live.free_port(), folder / "bare.log"
+    environment = {"PORT": str(port), bare.SETUP: orjson.dumps(setup).decode(), **_interpreter()}
+    started = time.perf_counter()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.bare"],
+            cwd=live.ROOT,
+            env=live.environment(folder, **environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_it_answers(port, process, log)
+        seconds = time.perf_counter() - started
+        yield Contestant("bare", port, process.pid, seconds, machine.family(process.pid))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(live.STOP_SECONDS)
+
+
+def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    ends = time.monotonic() + live.START_SECONDS
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < ends, log.read_text()
+        with suppress(OSError):
+            ask_once(port, request("GET", "/health"))
+            return
+        time.sleep(0.02)
+
+
+def _interpreter() -> dict[str, str]:
+    """Return what the environment tells Python itself."""
+    return {name: value for name, value in os.environ.items() if name.startswith("PYTHON") and name != "PYTHONPATH"}
