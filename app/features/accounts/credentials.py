@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import String, and_, bindparam, or_, select
 
 from app.core import identifiers
 from app.core.config import Settings
@@ -14,10 +14,12 @@ from app.infra.query import Query
 _hasher = Hasher(memory_kib=19456, time_cost=2)
 _policy = Policy()
 
+_LIVING = User.deleted_at.is_(None)
+_LOGIN = bindparam("login", type_=String)
 _BY_LOGIN = Query(
+    # SQLite uses the partial indexes only if each half of OR says what they are limited to.
     select(User.id, User.password_hash, User.is_active).where(
-        or_(User.email_key == bindparam("login"), User.username_key == bindparam("login")),
-        User.deleted_at.is_(None),
+        or_(and_(User.email_key == _LOGIN, _LIVING), and_(User.username_key == _LOGIN, _LIVING))
     )
 )
 _BY_ID = Query(
