@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from app.core import clock as system_clock
 from app.infra import logs
@@ -13,6 +15,13 @@ from tests.live import LiveServer, running
 from tests.world import World
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0"}  # noqa: S104 -- compared with, not bound to
+
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+examples.register_profile(
+    "carboy", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+examples.load_profile("carboy")
 
 
 @pytest.fixture(scope="session")

