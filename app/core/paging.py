@@ -53,8 +53,10 @@ def page_of(items: Sequence[T], request: PageRequest) -> Page[T]:
     """Return one page of what is all in memory."""
     start = request.offset
     if request.cursor:
-        values = read_cursor(request.cursor, "place", 1)
-        start = values[0] if isinstance(values[0], int) and 0 <= values[0] <= len(items) else len(items)
+        [place] = read_cursor(request.cursor, "place", 1)
+        if not isinstance(place, int) or place < 0:
+            raise _foreign()
+        start = place
     end = start + request.per_page
     has_next = end < len(items)
     return Page(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import Invalid
-from app.core.paging import MAX_CURSOR_LENGTH, Page, PageRequest, read_cursor, write_cursor
+from app.core.paging import MAX_CURSOR_LENGTH, Page, PageRequest, page_of, read_cursor, write_cursor
 
 _words = st.text(st.characters(codec="utf-8"), max_size=50)
 _numbers = st.integers(-(2**63), 2**63 - 1)
@@ -32,6 +32,55 @@ class TestPage:
         assert named.items == ["one", "two"]
         assert (named.request, named.has_next, named.next_cursor) == (page.request, True, "x")
         assert (named.total, named.total_exact) == (9, False)
+
+
+class TestPageOf:
+    """Pages of what is all in memory."""
+
+    @pytest.mark.parametrize(
+        ("asked", "items", "has_next"),
+        [
+            pytest.param(PageRequest(1, 2), [1, 2], True, id="the first"),
+            pytest.param(PageRequest(2, 2), [3, 4], True, id="the second"),
+            pytest.param(PageRequest(3, 2), [5], False, id="the last"),
+            pytest.param(PageRequest(4, 2), [], False, id="beyond"),
+            pytest.param(PageRequest(1, 5), [1, 2, 3, 4, 5], False, id="all"),
+            pytest.param(PageRequest(1, 2, cursor=""), [1, 2], True, id="the first by cursor"),
+            pytest.param(PageRequest(1, 2, cursor=write_cursor("place", [4])), [5], False, id="the last by cursor"),
+            pytest.param(PageRequest(1, 2, cursor=write_cursor("place", [2**63])), [], False, id="beyond by cursor"),
+        ],
+    )
+    def test_are_slices(self, asked: PageRequest, items: list[int], *, has_next: bool) -> None:
+        page = page_of([1, 2, 3, 4, 5], asked)
+
+        assert (page.items, page.has_next) == (items, has_next)
+        assert (page.next_cursor is not None) is has_next
+
+    def test_go_on_where_the_cursor_says(self) -> None:
+        first = page_of("abcde", PageRequest(1, 2))
+
+        second = page_of("abcde", PageRequest(1, 2, cursor=first.next_cursor))
+
+        assert (first.items, second.items) == ("ab", "cd")
+
+    @pytest.mark.parametrize(
+        ("asked", "total"),
+        [
+            (PageRequest(), 5),
+            (PageRequest(count="exact"), 5),
+            (PageRequest(count="none"), None),
+            (PageRequest(cursor=""), None),
+        ],
+    )
+    def test_are_counted_unless_told(self, asked: PageRequest, total: int | None) -> None:
+        assert page_of("abcde", asked).total == total
+
+    @pytest.mark.parametrize(
+        "cursor", [write_cursor("place", ["2"]), write_cursor("place", [-1]), write_cursor("id", [2])]
+    )
+    def test_are_refused_to_a_cursor_that_is_none(self, cursor: str) -> None:
+        with pytest.raises(Invalid):
+            page_of("abcde", PageRequest(cursor=cursor))
 
 
 class TestCursor:

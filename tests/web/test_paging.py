@@ -13,7 +13,7 @@ from tests.web.answers import failure
 from tests.web.conftest import Layered
 from tests.world import World
 
-LISTS = ["/api/v1/users", "/api/v1/roles", "/api/v1/audit-events", "/auth/sessions"]
+LISTS = ["/api/v1/users", "/api/v1/roles", "/api/v1/permissions", "/api/v1/audit-events", "/auth/sessions"]
 BY_NUMBER = {"page", "per_page", "total_pages", "total_items", "has_next", "has_prev", "next_cursor"}
 
 
