@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         description="Migrate before serving. Empty: yes in development; production refuses to start instead.",
     )
 
-    trusted_proxies: Words = Field((), description="Networks (CIDR) whose X-Forwarded-For and -Proto are believed.")
+    trusted_proxies: Words = Field((), description="Networks (CIDR) whose X-Forwarded-For is believed.")
     allowed_origins: Words = Field((), description="Exact origins that may call the API from a browser (CORS).")
     ratelimit_default: str = Field("600/minute", description="Requests of one signed-in user.")
     ratelimit_anonymous: str = Field("300/minute", description="Requests of one address that is not signed in.")

@@ -1,5 +1,7 @@
 """Serves the application with Granian: WSGI on threads."""
 
+import os
+import signal
 from pathlib import Path
 
 from granian.constants import Interfaces
@@ -20,6 +22,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
     starting.prepare(settings)
     _greet(settings)
     db.engine().dispose()  # the workers open their own
+    os.register_at_fork(after_in_child=_end_when_told)
     Server(
         "wsgi:app",
         address=settings.host,
@@ -37,6 +40,12 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         reload_paths=[_ROOT / "app"] if reload else None,
         reload_ignore_worker_failure=reload,  # code that is wrong for a moment is mended and loaded again
     ).serve()
+
+
+def _end_when_told() -> None:
+    """Let a worker that is told to stop while it still loads end, where the handlers of its parent ignore that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _greet(settings: Settings) -> None:

@@ -43,7 +43,7 @@ class TestProduction:
         assert list(tmp_path.iterdir()) == []
 
     def test_serves_with_proper_settings_until_it_is_told_to_stop(self, tmp_path: Path) -> None:
-        with running(tmp_path, **PROPER, MIGRATE_ON_START="1", WORKERS="2") as server:
+        with running(tmp_path, **PROPER, MIGRATE_ON_START="1") as server:
             ready = send(f"{server.url}/readiness")
             page = send(f"{server.url}/docs", Accept="text/html")
 
