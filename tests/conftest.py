@@ -1,3 +1,4 @@
+import gc
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,12 @@ examples.register_profile(
     "carboy", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 examples.load_profile("carboy")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of every later round of the garbage collector: it took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from tests.world import World
 
 AnyOperation = APIOperation[Any, Any, Any, Any]
 
-EXAMPLES = 12
+EXAMPLES = 8
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
