@@ -190,6 +190,7 @@ def _people() -> list[Profile]:
             last_name="Lovelace",
             locale=None,
             is_active=True,
+            mfa_enabled=False,
             roles=["user"],
             version=1,
             created_at=now,

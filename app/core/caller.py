@@ -8,7 +8,12 @@ from app.core.ids import UUID
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One who makes a request, with what the database says of them at this moment."""
+    """One who makes a request, with what the database says of them at this moment.
+
+    With an API key there is a ``key_id`` and no session. ``impersonator_id`` is the administrator who acts as this
+    user. ``reauthenticated`` is true for ten minutes after a step-up. ``lacks_second_factor``: their permissions are
+    withheld until they sign in with one.
+    """
 
     user_id: int | None = None
     session_id: UUID | None = None
@@ -16,6 +21,10 @@ class Caller:
     roles: tuple[str, ...] = ()
     permissions: frozenset[str] = field(default_factory=frozenset)
     trusted: bool = False
+    key_id: UUID | None = None
+    impersonator_id: int | None = None
+    reauthenticated: bool = False
+    lacks_second_factor: bool = False
 
     def holds(self, permissions: AbstractSet[str]) -> bool:
         """Tell whether the caller has all of these: nobody gives, takes or overrules what they lack."""

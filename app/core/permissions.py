@@ -10,6 +10,7 @@ class Permission(StrEnum):
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
     USERS_DELETE = "users:delete"
+    USERS_IMPERSONATE = "users:impersonate"
     ROLES_READ = "roles:read"
     ROLES_WRITE = "roles:write"
     AUDIT_READ = "audit:read"
@@ -19,6 +20,7 @@ MEANINGS: dict[Permission, str] = {
     Permission.USERS_READ: "List and read users.",
     Permission.USERS_WRITE: "Create and change users, give them roles, end their sessions.",
     Permission.USERS_DELETE: "Delete and restore users, and see deleted ones.",
+    Permission.USERS_IMPERSONATE: "Act as another user for a quarter of an hour, named beside them in the audit trail.",
     Permission.ROLES_READ: "List and read roles and permissions.",
     Permission.ROLES_WRITE: "Create, change and delete roles.",
     Permission.AUDIT_READ: "Read the audit trail.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import make_url
 
+from app.core import config
 from app.core.config import Settings
 from app.core.errors import Failure
 from app.features.accounts import service as accounts
@@ -35,7 +36,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     yield Finding(f"{settings.environment}, reached at {settings.base_url}")
-    would_refuse = settings.model_copy(update={"environment": "production"}).complaints()
+    would_refuse = config.complaints(settings.model_copy(update={"environment": "production"}))
     for complaint in would_refuse if not settings.production else ():
         yield Finding(f"production would refuse: {complaint}", is_warning=True)
     if not settings.production and not settings.host.startswith(_LOOPBACK):

@@ -25,8 +25,10 @@ from app.features.auth import service as auth
 from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
+from app.features.mail import service as mail
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
+from app.infra import sealed
 from app.web import caller, reference
 from app.web import idempotency as web_idempotency
 
@@ -45,6 +47,8 @@ BLUEPRINTS = (
 def install(app: Flask, settings: Settings) -> None:
     """Connect the features with their settings and each other, and register what they bring."""
     keyring = Keyring(config.secrets_of(settings))
+    sealed.connect(keyring)
+    mail.connect(settings)
     accounts.connect(settings)
     auth.connect(settings, keyring)
     visits.connect(keyring)

@@ -1,6 +1,6 @@
 """Who is calling, and whether they may. Floor 4 answers; it is plugged in during assembly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 from flask import request
@@ -10,6 +10,35 @@ from app.core.caller import ANONYMOUS, OPERATOR, Caller
 from app.core.errors import Forbidden, InvalidToken, Unauthenticated
 from app.core.permissions import Permission
 from app.web.declaration import Access, Declaration, V, declare
+
+
+class SessionRequired(Forbidden):
+    """API keys work for the API, not for the account of their owner."""
+
+    code = "SESSION_REQUIRED"
+    message = "An API key cannot do this. Sign in."
+
+
+class ReauthenticationRequired(Forbidden):
+    """Who is signed in must prove it once more: the session may be in other hands (OWASP ASVS 5.0, 7.5)."""
+
+    code = "REAUTHENTICATION_REQUIRED"
+    message = "Prove that it is you: POST /auth/reauth, then repeat this within ten minutes."
+
+
+class ImpersonationForbids(Forbidden):
+    """Who acts as somebody else leaves their credentials alone."""
+
+    code = "IMPERSONATION_FORBIDS"
+    message = "This cannot be done in another's name."
+
+
+class SecondFactorRequired(Forbidden):
+    """A role of the caller gives nothing without a second factor (MFA_REQUIRED_ROLES)."""
+
+    code = "SECOND_FACTOR_REQUIRED"
+    message = "Your role needs a second factor. Enrol one, or sign in with it."
+
 
 Identify = Callable[[str], Caller]
 
@@ -46,8 +75,23 @@ def public(view: V) -> V:
 
 
 def authenticated(view: V) -> V:
-    """Declare that anybody who is signed in may call this view."""
+    """Declare that anybody who is signed in may call this view; API keys may not."""
     return declare(access=Access.AUTHENTICATED)(view)
+
+
+def open_to_keys(view: V) -> V:
+    """Declare that this ``@authenticated`` view may be called with any API key as well."""
+    return declare(open_to_keys=True)(view)
+
+
+def in_person(view: V) -> V:
+    """Declare that this view is not for API keys, nor for those who act as somebody else."""
+    return declare(in_person=True)(view)
+
+
+def step_up(view: V) -> V:
+    """Declare that the caller must have reauthenticated within the last ten minutes, in person."""
+    return declare(in_person=True, step_up=True)(view)
 
 
 def requires(*permissions: Permission) -> Callable[[V], V]:
@@ -75,11 +119,34 @@ def bearer() -> str | None:
 
 
 def authorise(declaration: Declaration, caller: Caller) -> None:
-    """Raise Forbidden unless the caller holds what the view requires; nothing is looked up before."""
+    """Raise Forbidden unless the caller may do what the view declares; nothing is looked up before."""
     if isinstance(declaration.access, frozenset) and not caller.holds(declaration.access):
         for observe in _refusals:
             observe(caller, declaration.access)
-        raise Forbidden
+        raise SecondFactorRequired if caller.lacks_second_factor else Forbidden
+    if declaration.access is Access.PUBLIC:
+        return
+    needs_session = declaration.in_person or declaration.access is Access.AUTHENTICATED
+    if caller.key_id is not None and needs_session and not declaration.open_to_keys:
+        raise SessionRequired
+    if caller.impersonator_id is not None and declaration.in_person:
+        raise ImpersonationForbids
+    if declaration.step_up and not caller.reauthenticated:
+        raise ReauthenticationRequired
+
+
+def refusals(declaration: Declaration) -> Iterator[type[Forbidden]]:
+    """Yield what ``authorise`` may raise for such a view, for the description."""
+    if declaration.access is Access.PUBLIC:
+        return
+    if isinstance(declaration.access, frozenset):
+        yield from (Forbidden, SecondFactorRequired)
+    if declaration.in_person or (declaration.access is Access.AUTHENTICATED and not declaration.open_to_keys):
+        yield SessionRequired
+    if declaration.in_person:
+        yield ImpersonationForbids
+    if declaration.step_up:
+        yield ReauthenticationRequired
 
 
 Refusal = Callable[[Caller, frozenset[Permission]], None]

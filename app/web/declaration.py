@@ -28,6 +28,9 @@ class Declaration:
     """Collected from the decorators of one view. ``access`` is None until declared, and then nothing starts."""
 
     access: Access | frozenset[Permission] | None = None
+    open_to_keys: bool = False
+    in_person: bool = False
+    step_up: bool = False
     takes: type[BaseModel] | None = None
     body_optional: bool = False
     body_limit: int = LARGE

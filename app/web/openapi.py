@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from app.core import errors
 from app.core.config import Settings
 from app.core.version import VERSION
-from app.web import idempotency
+from app.web import caller, idempotency
 from app.web.declaration import Access, Declaration, View
 from app.web.errors import MEANINGS, PROBLEM, status_of
 from app.web.openapi_shapes import Shapes, reference, without_null
@@ -127,7 +127,9 @@ def _operation_id(endpoint: Endpoint) -> str:
 
 def _needs(declaration: Declaration) -> str:
     needed = declaration.access
-    return f"Needs {', '.join(f'`{name}`' for name in sorted(needed))}." if isinstance(needed, frozenset) else ""
+    permissions = f"Needs {', '.join(f'`{name}`' for name in sorted(needed))}." if isinstance(needed, frozenset) else ""
+    recent = "Needs `POST /auth/reauth` within the last ten minutes." if declaration.step_up else ""
+    return " ".join(part for part in (permissions, recent) if part)
 
 
 def _in_path(endpoint: Endpoint) -> list[Json]:
@@ -214,8 +216,7 @@ def _implied(endpoint: Endpoint) -> Iterable[type[errors.Failure]]:
     declaration = endpoint.declaration
     if declaration.access is not Access.PUBLIC:
         yield from (errors.Unauthenticated, errors.InvalidToken)
-    if isinstance(declaration.access, frozenset):
-        yield errors.Forbidden
+    yield from caller.refusals(declaration)
     if "{" in endpoint.path:
         yield errors.NotFound
     if declaration.takes is not None:

@@ -27,6 +27,7 @@ _SHOWN = (
     _USERS.last_name,
     _USERS.locale,
     _USERS.is_active,
+    _USERS.mfa_enabled,
     _USERS.version,
     _USERS.created_at,
     _USERS.updated_at,
@@ -65,6 +66,7 @@ class Profile:
     last_name: str
     locale: str | None
     is_active: bool
+    mfa_enabled: bool
     roles: Sequence[str]
     version: int
     created_at: datetime
@@ -135,6 +137,7 @@ def profile(row: Any, roles: Iterable[str] | None) -> Profile:  # noqa: ANN401 -
         last_name=row.last_name,
         locale=row.locale,
         is_active=row.is_active,
+        mfa_enabled=row.mfa_enabled,
         roles=sorted(roles or ()),
         version=row.version,
         created_at=row.created_at,

@@ -72,10 +72,12 @@ def record(
     """Add a line that is stored with the present transaction or not at all.
 
     ``event`` is of the OWASP Logging Vocabulary; ``actor`` is the caller unless said otherwise; ``detail`` names
-    changed fields, and holds old and new values of roles only: never secrets, never personal data.
+    changed fields, and holds old and new values of roles only: never secrets, never personal data. What is done in
+    somebody's name also names who did it.
     """
     source = origin.current()
     who = actor or callers.current()
+    impersonated = {} if who.impersonator_id is None else {"impersonator": str(who.impersonator_id)}
     line = AuditEvent(
         id=uuid7(),
         at=clock.now(),
@@ -88,7 +90,7 @@ def record(
         ip=source.ip,
         user_agent=source.user_agent,
         request_id=source.request_id,
-        detail=dict(detail or {}),
+        detail={**(detail or {}), **impersonated},
     )
     db.before_commit(lambda: append(line))
 

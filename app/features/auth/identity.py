@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select, update
 
 from app.core import clock
 from app.core.caller import Caller
+from app.core.config import Settings
 from app.core.errors import Failure, InvalidToken, Unauthenticated
 from app.core.ids import UUID
 from app.core.permissions import known
@@ -16,17 +17,28 @@ from app.core.signing import ACCESS
 from app.features.access import service as access
 from app.features.accounts import service as accounts
 from app.features.auth import keys
+from app.features.auth.methods import MFA
 from app.features.auth.models import Session
 from app.infra import db
 from app.infra.query import Query
 from app.web.versions import Guard
 
 _TOUCH = timedelta(minutes=1)
+_STEP_UP = timedelta(minutes=10)
+
+_guarded_roles: frozenset[str] = frozenset()
 
 _IDENTITY = Query(
     access.join_roles(
         accounts.join_users(
-            select(Session.id.label("sid"), Session.auth_time, Session.methods, Session.last_used_at).where(
+            select(
+                Session.id.label("sid"),
+                Session.auth_time,
+                Session.methods,
+                Session.last_used_at,
+                Session.reauthenticated_at,
+                Session.impersonator_id,
+            ).where(
                 Session.id == bindparam("sid"),
                 Session.revoked_at.is_(None),
                 Session.expires_at > bindparam("now"),
@@ -45,6 +57,7 @@ class SignedIn(Caller):
 
     profile: accounts.Profile | None = None
     auth_time: datetime | None = None
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +65,13 @@ class Me(accounts.Profile):
     """What a caller sees of themselves."""
 
     permissions: list[str]
-    mfa_enabled: bool
     auth_time: datetime
+
+
+def connect(settings: Settings) -> None:
+    """Learn which roles give nothing without a second factor."""
+    global _guarded_roles  # noqa: PLW0603 -- set once during assembly
+    _guarded_roles = frozenset(settings.mfa_required_roles)
 
 
 def identify(token: str) -> SignedIn:
@@ -63,17 +81,24 @@ def identify(token: str) -> SignedIn:
     if not rows or str(rows[0].id) != claims["sub"]:
         raise InvalidToken
     row = rows[0]
-    if clock.now() - row.last_used_at > _TOUCH:
+    now = clock.now()
+    if now - row.last_used_at > _TOUCH:
         _touch(row.sid)
     roles = tuple(sorted(row.role for row in rows if row.role is not None))
+    lacks_second_factor = MFA not in row.methods and not _guarded_roles.isdisjoint(roles)
+    held = () if lacks_second_factor else (name for row in rows for name in row.role_permissions or ())
     return SignedIn(
         user_id=row.id,
         session_id=row.sid,
         username=row.username,
         roles=roles,
-        permissions=known({name for row in rows for name in row.role_permissions or ()}),
+        permissions=known(set(held)),
+        impersonator_id=row.impersonator_id,
+        reauthenticated=row.reauthenticated_at is not None and now - row.reauthenticated_at < _STEP_UP,
+        lacks_second_factor=lacks_second_factor,
         profile=accounts.profile(row, roles),
         auth_time=row.auth_time,
+        methods=tuple(row.methods),
     )
 
 
@@ -91,7 +116,6 @@ def me(caller: Caller, *, changed: accounts.Profile | None = None) -> Me:
     return Me(
         **known,
         permissions=sorted(caller.permissions),
-        mfa_enabled=False,  # no second factor can be enrolled yet
         auth_time=caller.auth_time if isinstance(caller, SignedIn) and caller.auth_time else clock.now(),
     )
 

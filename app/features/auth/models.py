@@ -1,6 +1,7 @@
 """Sessions, the keys that sign tokens, one-time codes, and the counters of guesses."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,6 +17,7 @@ class Session(Model):
     __table_args__ = (
         Index("ix_sessions_user_id_id", "user_id", "id"),
         Index("ix_sessions_expires_at", "expires_at"),
+        Index("ix_sessions_impersonator_id", "impersonator_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -31,6 +33,8 @@ class Session(Model):
     revoke_reason: Mapped[str | None] = mapped_column(String(32))
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(256))
+    reauthenticated_at: Mapped[datetime | None]
+    impersonator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
 
 
 _ACTIVE, _NEXT = text("status = 'active'"), text("status = 'next'")
@@ -64,12 +68,21 @@ class ThrottleBucket(Model):
 
 
 class OneTimeCode(Model):
-    """A random code that works once; only its hash is kept."""
+    """A random code that works once, for one purpose; only its hash is kept.
+
+    ``user_id`` is None for a code that is nobody's: what was asked for an unknown address costs the same.
+    """
 
     __tablename__ = "one_time_codes"
+    __table_args__ = (
+        Index("ix_one_time_codes_user_id_purpose", "user_id", "purpose"),
+        Index("ix_one_time_codes_expires_at", "expires_at"),
+    )
 
     hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    purpose: Mapped[str] = mapped_column(String(16))
+    purpose: Mapped[str] = mapped_column(String(32))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

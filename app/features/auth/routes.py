@@ -25,7 +25,7 @@ from app.features.auth.schemas import (
 )
 from app.web import caller
 from app.web.application import Routes
-from app.web.caller import authenticated, public, requires
+from app.web.caller import authenticated, open_to_keys, public, requires
 from app.web.declaration import fails
 from app.web.limits import limited
 from app.web.paging import PageQuery, paged
@@ -79,6 +79,7 @@ def logout(body: Refresh | None, query: LogoutQuery) -> None:
 
 @routes.get("/auth/me")
 @authenticated
+@open_to_keys
 @returns(MeOut, versioned=True)
 def show_me() -> auth.Me:
     """Read your own account."""

@@ -2,7 +2,7 @@
 
 from app.core.config import Settings
 from app.core.keyring import Keyring
-from app.features.auth import keys, sessions, throttle, tokens
+from app.features.auth import identity, keys, sessions, throttle, tokens
 from app.features.auth.identity import Me, change_me, identify, me
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
@@ -26,6 +26,7 @@ from app.features.auth.signin import (
     AccountDisabled,
     InvalidCredentials,
     WrongPassword,
+    admit,
     change_password,
     login,
     logout,
@@ -44,6 +45,7 @@ __all__ = [
     "TokenPair",
     "TooManyAttempts",
     "WrongPassword",
+    "admit",
     "change_me",
     "change_password",
     "connect",
@@ -70,6 +72,7 @@ __all__ = [
 
 def connect(settings: Settings, keyring: Keyring) -> None:
     """Learn the settings; once, during assembly."""
+    identity.connect(settings)
     keys.connect(settings, keyring)
     sessions.connect(settings)
     throttle.connect(settings, keyring)

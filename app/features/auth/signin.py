@@ -3,14 +3,13 @@
 from app.core import identifiers
 from app.core.caller import Caller
 from app.core.errors import Forbidden, InvalidToken, Unauthenticated
-from app.core.signing import REFRESH
+from app.core.signing import REFRESH, Signer
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import identity, keys, sessions, throttle, tokens
+from app.features.auth.methods import PASSWORD
 from app.features.auth.tokens import TokenPair
 from app.infra import db
-
-PASSWORD = "pwd"  # noqa: S105 -- RFC 8176: authenticated by password
 
 
 class InvalidCredentials(Unauthenticated):
@@ -57,11 +56,20 @@ def login(*, name: str, password: str) -> TokenPair:
     if better_hash:
         accounts.store_password(user_id=user_id, password_hash=better_hash, instead_of=credentials.password_hash)
     throttle.release(guesses)
-    session = sessions.start(user_id=user_id, methods=[PASSWORD])
+    return admit(user_id=user_id, methods=[PASSWORD], signer=signer)
+
+
+def admit(*, user_id: int, methods: list[str], signer: Signer) -> TokenPair:
+    """Begin a session for somebody who proved who they are, however they did.
+
+    Take the signer from ``keys.signer()`` before the unit writes: who holds a connection must not wait for another.
+    """
     user = accounts.find_user(user_id)
-    if user is None:
+    if user is None or user.deleted_at is not None:
         raise InvalidCredentials
-    return tokens.issue(session, user, signer)
+    if not user.is_active:
+        raise AccountDisabled
+    return tokens.issue(sessions.start(user_id=user_id, methods=methods), user, signer)
 
 
 def logout(*, access_token: str | None, refresh_token: str | None, scope: str) -> None:

@@ -1,0 +1,115 @@
+"""What is wrong with settings: unusable anywhere, or unsafe in production; each with what to do."""
+
+import re
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from app.core.settings import Settings
+
+SECRET_LENGTH = 32
+_SECRET_SIGNS = 10
+_OWASP_MEMORY_KIB, _OWASP_TIME_COST = 19456, 2
+_QUOTA = re.compile(r"[1-9]\d* ?(?:/|per) ?(?:[1-9]\d* ?)?(?:second|minute|hour|day)s?", re.ASCII)
+_QUOTAS = ("ratelimit_default", "ratelimit_anonymous", "ratelimit_login", "ratelimit_register")
+_EVERYWHERE = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
+_PLACEHOLDERS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "placeholder",
+    "insecure",
+    "example",
+    "replace",
+    "your-secret",
+    "supersecret",
+)
+
+
+class UnsafeSettings(Exception):
+    """The settings cannot be used; the message says what to do about each."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__("Carboy refuses to start:\n" + "\n".join(f"  - {line}" for line in complaints))
+
+
+def complaints(settings: Settings, *, flask_debug: bool) -> list[str]:
+    """List what is wrong with these settings, each with what to do. ``flask_debug``: FLASK_DEBUG is on."""
+    switches = ["DEBUG"] * settings.debug + ["FLASK_DEBUG"] * flask_debug
+    return [*_unusable(settings), *(_unsafe(settings, switches) if settings.production else ())]
+
+
+def _unusable(settings: Settings) -> list[str]:
+    found = []
+    if not settings.database.startswith(("sqlite://", "postgresql+psycopg://")):
+        found.append("DATABASE_URL must begin with postgresql:// or sqlite:///.")
+    if not all(_is_network(word) for word in settings.trusted_proxies):
+        found.append("TRUSTED_PROXIES must list networks such as 10.0.0.0/8, separated by commas.")
+    if not _is_web_address(settings.base_url):
+        found.append("PUBLIC_URL must be a URL such as https://accounts.example.org.")
+    if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        found.append("REDIS_URL must begin with redis:// or rediss://.")
+    if not (settings.service_name.isascii() and settings.service_name.isprintable()):
+        found.append("SERVICE_NAME must be printable ASCII: it is sent as a header.")
+    found.extend(
+        f"{name.upper()} must be a number and a time, such as 600/minute."
+        for name in _QUOTAS
+        if not _QUOTA.fullmatch(getattr(settings, name))
+    )
+    return found
+
+
+def _unsafe(settings: Settings, switches: list[str]) -> list[str]:
+    found = []
+    if not settings.secret_key:
+        found.append(
+            "SECRET_KEY is missing. Set it to the output of:"
+            " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+    if any(_is_weak(secret) for secret in settings.secret_key):
+        found.append(
+            f"SECRET_KEY is shorter than {SECRET_LENGTH} characters or a placeholder. Use"
+            " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+    if not settings.public_url:
+        found.append("PUBLIC_URL is missing. Set it to where users reach the service, https://…")
+    elif not settings.https and not settings.allow_http:
+        found.append("PUBLIC_URL is not https. Put TLS in front, or set ALLOW_HTTP=1 if you mean it.")
+    if "*" in settings.allowed_origins:
+        found.append("ALLOWED_ORIGINS has '*'. List the exact origins of your own pages.")
+    found.extend(f"{name} is on. Unset it: it shows the inside of the service to everyone." for name in switches)
+    if any(_is_everywhere(word) for word in settings.trusted_proxies):
+        found.append("TRUSTED_PROXIES trusts every address, so anyone may forge theirs. Name your proxies' networks.")
+    if settings.password_hash_memory_kib < _OWASP_MEMORY_KIB or settings.password_hash_time_cost < _OWASP_TIME_COST:
+        found.append("PASSWORD_HASH_* is below what OWASP asks (19456 KiB, 2 passes). Unset it.")
+    return found
+
+
+def _is_everywhere(word: str) -> bool:
+    try:
+        return word in _EVERYWHERE or ip_network(word, strict=False).prefixlen == 0
+    except ValueError:
+        return False
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_network(word: str) -> bool:
+    try:
+        ip_network(word, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_weak(secret: str) -> bool:
+    return (
+        len(secret) < SECRET_LENGTH
+        or len(set(secret)) < _SECRET_SIGNS
+        or any(word in secret.casefold() for word in _PLACEHOLDERS)
+    )

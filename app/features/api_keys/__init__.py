@@ -1,0 +1,1 @@
+"""Keys for programs: scoped, hashed, and never worth more than their owner."""

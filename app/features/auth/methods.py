@@ -1,0 +1,10 @@
+"""How somebody proved who they are: the values of ``methods`` on a session (RFC 8176), each method one line."""
+
+PASSWORD = "pwd"  # noqa: S105 -- not a password but the word for one
+ONE_TIME_PASSWORD = "otp"  # noqa: S105 -- as above
+PASSKEY = "hwk"
+PROVIDER = "fed"
+"""An account elsewhere; RFC 8176 has no word for it."""
+
+MFA = "mfa"
+"""Two factors or more were proven."""

@@ -1,0 +1,1 @@
+"""What people prove beside a password: one-time passwords, recovery codes, passkeys."""

@@ -1,0 +1,1 @@
+"""What the service holds of a person: shown to them, and forgotten in time."""
