@@ -69,7 +69,7 @@ def _postgres(settings: Settings, **pool: Any) -> Engine:  # noqa: ANN401 -- key
 
 def _sqlite(settings: Settings, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
     path = make_url(settings.database).database
-    if path and path != ":memory:":
+    if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         settings.database,

@@ -53,6 +53,7 @@ class Listing:
         filters: Mapping[str, ColumnElement[bool]] | None = None,
     ) -> None:
         self._statement = statement
+        self._name = str(next(iter(statement.selected_columns)).table.name)
         self._orders = orders
         self._filters = filters or {}
         self._pages = lru_cache(maxsize=256)(self._compile_page)
@@ -87,7 +88,7 @@ class Listing:
         if shape.style == "first" or request.cursor is None:
             return {}
         columns = self._orders[shape.order]
-        values = read_cursor(request.cursor, _signature(shape), len(columns))
+        values = read_cursor(request.cursor, self._signature(shape), len(columns))
         return {f"after_{at}": _decoded(values[at], column) for at, column in enumerate(columns)}
 
     def _compile_page(self, shape: _Shape) -> Query:
@@ -122,11 +123,11 @@ class Listing:
 
     def _cursor(self, row: Row, shape: _Shape) -> str:
         values = [_encoded(getattr(row, str(column.key))) for column in self._orders[shape.order]]
-        return write_cursor(_signature(shape), values)
+        return write_cursor(self._signature(shape), values)
 
-
-def _signature(shape: _Shape) -> str:
-    return f"-{shape.order}" if shape.descending else shape.order
+    def _signature(self, shape: _Shape) -> str:
+        """Name the list and the order that a cursor belongs to: a place in one means nothing in another."""
+        return f"{self._name} {'-' if shape.descending else ''}{shape.order}"
 
 
 def _encoded(value: Any) -> str | int:  # noqa: ANN401 -- any value of a sort column

@@ -106,8 +106,11 @@ def _problem(status: int, code: str, message: str, details: errors.Details) -> d
     }
     if details:
         problem["errors"] = [
-            {"pointer": "/" + name.replace(".", "/"), "detail": reason}
-            for name, reasons in details.items()
-            for reason in reasons
+            {"pointer": _pointer(name), "detail": reason} for name, reasons in details.items() for reason in reasons
         ]
     return problem
+
+
+def _pointer(name: str) -> str:
+    """Write the dotted name of a field as a JSON pointer (RFC 6901)."""
+    return "/" + name.replace("~", "~0").replace("/", "~1").replace(".", "/")

@@ -150,6 +150,13 @@ class TestProblem:
             {"pointer": "/roles/1", "detail": "Too long."},
         ]
 
+    def test_escapes_names_that_look_like_pointers(self, api: Api) -> None:
+        refused = errors.Invalid(details={"a/b~c": ["Unknown."]})
+
+        answer = failed(api, refused, Accept=PROBLEM)
+
+        assert problem(answer, 422, "VALIDATION_ERROR") == [{"pointer": "/a~1b~0c", "detail": "Unknown."}]
+
     @pytest.mark.parametrize(
         "accepted",
         [PROBLEM, f"{PROBLEM}, application/json", f"application/json, {PROBLEM}", f"{BROWSER},{PROBLEM}"],

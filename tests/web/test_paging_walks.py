@@ -96,11 +96,13 @@ class TestCursor:
         assert [list(failure(answer, 422, "VALIDATION_ERROR")) for answer in answers] == [["cursor"]] * len(others)
 
     def test_of_another_list_is_refused(self, admin: Api) -> None:
-        cursor = first_cursor(admin, "/api/v1/users?sort=username")
+        cursor = first_cursor(admin, "/api/v1/users?sort=id")
 
-        answers = [admin.get(f"{path}?cursor={cursor}") for path in ("/api/v1/audit-events", "/auth/sessions")]
+        answers = [
+            admin.get(f"{path}?cursor={cursor}") for path in ("/api/v1/roles", "/api/v1/audit-events", "/auth/sessions")
+        ]
 
-        assert [list(failure(answer, 422, "VALIDATION_ERROR")) for answer in answers] == [["cursor"]] * 2
+        assert [list(failure(answer, 422, "VALIDATION_ERROR")) for answer in answers] == [["cursor"]] * 3
 
     def test_that_was_tampered_with_is_refused(self, admin: Api) -> None:
         forged: list[list[Any]] = [
@@ -134,8 +136,8 @@ class TestCursor:
 
 
 def written(values: list[Any]) -> str:
-    """Return a cursor as anybody can make one up."""
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).rstrip(b"=").decode()
+    """Return a cursor of the list of users, as anybody can make one up."""
+    return base64.urlsafe_b64encode(json.dumps([f"users {values[0]}", *values[1:]]).encode()).rstrip(b"=").decode()
 
 
 def arrivals() -> Callable[[], object]:
