@@ -74,6 +74,8 @@ class Broker:
 
     def _log_as_we_do(self, **_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
         logs.connect(self._settings)
+        for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):  # a line for each message
+            logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _performing(perform: Callable[[str, str | None], None], name: str) -> Callable[..., None]:
@@ -84,10 +86,10 @@ def _performing(perform: Callable[[str, str | None], None], name: str) -> Callab
 
 
 def _impatience(url: str) -> dict[str, float]:
-    """Return the time limits of a transport: Redis knows its own, AMQP goes by broker_connection_timeout."""
-    if not url.startswith("redis"):
-        return {}
-    return {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
+    """Return options of a transport: to try once more and at once. Redis has time limits of its own."""
+    once_more = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+    limits = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS} if url.startswith("redis") else {}
+    return once_more | limits
 
 
 def _leave_connections_to_the_parent(**_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
