@@ -2,7 +2,8 @@
 
 import logging
 import ssl
-from collections.abc import Iterator
+from asyncio import get_running_loop
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -31,6 +32,8 @@ class Postbox:
         self.recipients: list[str] = []
         self.sessions: list[Session] = []
         self.logins: list[tuple[str, str]] = []
+        self.on_mail: Callable[[], object] = lambda: None
+        """Called when a mail was taken, before its sender is told."""
         self._options = options
         self._controller: Any = None
 
@@ -84,6 +87,7 @@ class Postbox:
             assert isinstance(envelope.content, bytes)
             self.received.append(message_from_bytes(envelope.content, EmailMessage, policy=default))  # type: ignore[arg-type]  # its stub knows no EmailMessage
             self.recipients.extend(envelope.rcpt_tos)
+            await get_running_loop().run_in_executor(None, self.on_mail)
         return answer
 
 
@@ -121,9 +125,7 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
     public, private = folder / "certificate.pem", folder / "key.pem"
     public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     plain = serialization.NoEncryption()
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    )
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(public, private)
     return context, public

@@ -12,14 +12,16 @@ from tests.conftest import Clock
 from tests.postbox import Postbox, postbox
 from tests.world import World
 
-Send = Callable[..., None]
+SECRET = "a secret without commas that other processes read from the environment"
 
 
 @pytest.fixture
 def box(world: World) -> Iterator[Postbox]:
     """A mail server that this service hands its mail to."""
     with postbox() as started:
-        world.with_settings(mail_url=started.url, mail_from="Carboy <carboy@carboy.test>", mail_seconds=5)
+        world.with_settings(
+            mail_url=started.url, mail_from="Carboy <carboy@carboy.test>", mail_seconds=5, secret_key=(SECRET,)
+        )
         yield started
         mailer.hang_up()
 
@@ -30,7 +32,9 @@ def template(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> I
     ours = rendering.TEMPLATES
     monkeypatch.setattr(rendering, "TEMPLATES", [tmp_path / "templates", ours])
 
-    def make(name: str = "made-up", *, subject: str = "Hello", text: str = "Hello.", html: str = "<p>Hello.</p>") -> str:
+    def make(
+        name: str = "made-up", *, subject: str = "Hello", text: str = "Hello.", html: str = "<p>Hello.</p>"
+    ) -> str:
         folder = tmp_path / "templates" / name
         folder.mkdir(parents=True)
         for part, content in {"subject.txt": subject, "body.txt": text, "body.html": html}.items():

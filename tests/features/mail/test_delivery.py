@@ -198,9 +198,7 @@ class TestServerAway:
 
         assert len([line for line in lines if b"mail waits for its server" in line]) == 1
 
-    def test_is_sent_everything_in_order_once_it_is_back(
-        self, box: Postbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_is_sent_everything_in_order_once_it_is_back(self, box: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(3):
             send(user_id=1)
         box.stop()
