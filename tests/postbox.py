@@ -77,6 +77,7 @@ class Postbox:
     ) -> str:
         answer = self.answers.get("RCPT", "250 OK")
         if answer == "vanish":
+            assert server.transport
             server.transport.close()
         envelope.rcpt_tos.append(address)
         return answer
@@ -85,7 +86,7 @@ class Postbox:
         answer = self.answers.get("DATA", "250 OK")
         if answer.startswith("250"):
             assert isinstance(envelope.content, bytes)
-            self.received.append(message_from_bytes(envelope.content, EmailMessage, policy=default))  # type: ignore[arg-type]  # its stub knows no EmailMessage
+            self.received.append(message_from_bytes(envelope.content, EmailMessage, policy=default))
             self.recipients.extend(envelope.rcpt_tos)
             await get_running_loop().run_in_executor(None, self.on_mail)
         return answer
@@ -106,7 +107,7 @@ def postbox(**options: Any) -> Iterator[Postbox]:
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Make a certificate for 127.0.0.1; return a server's context with it, and the file that one who trusts it reads."""
+    """Make a certificate for 127.0.0.1; return a server's context, and the file that whoever trusts it reads."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)

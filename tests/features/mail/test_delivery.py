@@ -1,22 +1,19 @@
 """From the outbox to the mail server: what leaves, what is tried again, what dies."""
 
 import json
-import logging
 from email import message_from_bytes
 from email.policy import default
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from app.core import origin
 from app.core.origin import Origin
 from app.features.mail import delivery
 from app.features.mail import service as mail
-from app.features.mail.models import Mail
 from app.infra import db
 from tests.conftest import Clock
 from tests.features.mail.conftest import minutes_until_due, rows, send, the_row
-from tests.live import free_port
 from tests.postbox import Postbox
 from tests.world import World
 

@@ -76,7 +76,7 @@ class TestHeaders:
         ],
     )
     def test_take_no_recipient_that_is_not_one_address(self, to: str) -> None:
-        with pytest.raises(Unrenderable, match="^the address of the recipient is none$"):
+        with pytest.raises(Unrenderable, match=r"^the address of the recipient is none$"):
             letter("test", to=to)
 
 
@@ -114,7 +114,7 @@ class TestUnrenderable:
             letter("no-such")
 
     def test_is_a_template_elsewhere(self, world: World) -> None:
-        with pytest.raises(Unrenderable, match="^there is no template"):
+        with pytest.raises(Unrenderable, match=r"^there is no template"):
             letter("../../../../etc")
 
     def test_is_a_template_that_is_wrong_without_saying_values(self, template: Template) -> None:
