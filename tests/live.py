@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +101,14 @@ def wait_until_it_answers(server: LiveServer) -> None:
         else:
             return
     raise AssertionError(f"no answer within {START_SECONDS} s:\n{server.output}")
+
+
+def wait_until(holds: Callable[[], bool], complain: Callable[[], str] = lambda: "") -> None:
+    """Return once something holds; fail with what there is to say if that takes too long."""
+    ends = time.monotonic() + START_SECONDS
+    while not holds():
+        assert time.monotonic() < ends, complain()
+        time.sleep(0.02)
 
 
 def free_port() -> int:

@@ -4,6 +4,8 @@ import re
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
+from app.core import mailing
+from app.core.mailing import UnusableMailSetting
 from app.core.settings import Settings
 
 SECRET_LENGTH = 32
@@ -11,6 +13,7 @@ _SECRET_SIGNS = 10
 _OWASP_MEMORY_KIB, _OWASP_TIME_COST = 19456, 2
 _QUOTA = re.compile(r"[1-9]\d* ?(?:/|per) ?(?:[1-9]\d* ?)?(?:second|minute|hour|day)s?", re.ASCII)
 _QUOTAS = ("ratelimit_default", "ratelimit_anonymous", "ratelimit_login", "ratelimit_register")
+_BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 _EVERYWHERE = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 _PLACEHOLDERS = (
     "changeme",
@@ -50,6 +53,8 @@ def _unusable(settings: Settings) -> list[str]:
         found.append("PUBLIC_URL must be a URL such as https://accounts.example.org.")
     if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         found.append("REDIS_URL must begin with redis:// or rediss://.")
+    if settings.celery_broker_url and not settings.celery_broker_url.startswith(_BROKERS):
+        found.append("CELERY_BROKER_URL must begin with redis://, rediss://, amqp:// or amqps://.")
     if not (settings.service_name.isascii() and settings.service_name.isprintable()):
         found.append("SERVICE_NAME must be printable ASCII: it is sent as a header.")
     found.extend(
@@ -57,6 +62,21 @@ def _unusable(settings: Settings) -> list[str]:
         for name in _QUOTAS
         if not _QUOTA.fullmatch(getattr(settings, name))
     )
+    return [*found, *_unusable_mail(settings)]
+
+
+def _unusable_mail(settings: Settings) -> list[str]:
+    found = []
+    try:
+        if settings.mail_url:
+            mailing.server_of(settings.mail_url)
+    except UnusableMailSetting as error:
+        found.append(str(error))
+    try:
+        if settings.mail_from:
+            mailing.sender_of(settings)
+    except UnusableMailSetting as error:
+        found.append(str(error))
     return found
 
 

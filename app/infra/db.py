@@ -139,6 +139,12 @@ def upsert(model: type[Model]) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(model) if is_postgres() else sqlite.insert(model)
 
 
+def allow_idling(seconds: float) -> None:
+    """Let the present transaction wait so long for something outside, without PostgreSQL ending it."""
+    if is_postgres():
+        session().execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {int(seconds * 1000)}"))
+
+
 def before_commit(action: Action) -> None:
     """Do this last in the present transaction."""
     _current().before_commit.append(action)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import make_url
 
-from app.core import config
+from app.core import config, mailing
 from app.core.config import Settings
 from app.core.errors import Failure
 from app.features.accounts import service as accounts
-from app.infra import db, migrations, redis
+from app.infra import db, migrations, queue, redis
 from app.infra.redis import RedisAway
 
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -31,7 +31,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Return every finding; asks each neighbour once."""
-    return [*_settings(settings), *_database(settings), *_redis(settings)]
+    return [*_settings(settings), *_database(settings), *_redis(settings), *_mail(settings), *_queue(settings)]
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -77,3 +77,22 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         yield Finding("Redis answers")
     except RedisAway:
         yield Finding("Redis does not answer; the service works without it, degraded", is_warning=True)
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    if not settings.mail_url:
+        yield Finding(f"no mail server: mail becomes files in {settings.var_dir / 'mail'}")
+        return
+    server = mailing.server_of(settings.mail_url)
+    yield Finding(f"mail goes to {server.host}:{server.port}; 'flask mail test ADDRESS' shows whether it arrives")
+
+
+def _queue(settings: Settings) -> Iterator[Finding]:
+    if not settings.celery_broker_url:
+        yield Finding("no broker: the server itself works off mail and the timetable")
+        return
+    try:
+        queue.ping()
+        yield Finding("the broker answers; mail needs a Celery worker and beat")
+    except Exception:  # noqa: BLE001 -- Celery's transports have no failure in common
+        yield Finding("the broker does not answer; mail waits", is_warning=True)

@@ -22,13 +22,18 @@ from app.features.audit import service as audit
 from app.features.auth import cli as auth_cli
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
+from app.features.auth import tasks as auth_tasks
 from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
+from app.features.idempotency import tasks as idempotency_tasks
+from app.features.jobs import tasks as jobs_tasks
+from app.features.mail import cli as mail_cli
 from app.features.mail import service as mail
+from app.features.mail import tasks as mail_tasks
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
-from app.infra import sealed
+from app.infra import queue, sealed
 from app.web import caller, reference
 from app.web import idempotency as web_idempotency
 
@@ -41,6 +46,14 @@ BLUEPRINTS = (
     audit_routes.routes,
     reference.routes,
     setup.routes,
+)
+
+TASKS = (
+    jobs_tasks.tick,
+    mail_tasks.deliver,
+    mail_tasks.forget_old,
+    auth_tasks.forget_old_guesses,
+    idempotency_tasks.forget_old,
 )
 
 
@@ -60,6 +73,7 @@ def install(app: Flask, settings: Settings) -> None:
     accounts.when_locked_out(_end_sessions)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    queue.register(TASKS)
     _install_commands(app.cli)
 
 
@@ -81,6 +95,7 @@ def load_models() -> None:
 def _install_commands(root: click.Group) -> None:
     root.add_command(auth_cli.commands)
     root.add_command(audit_cli.commands)
+    root.add_command(mail_cli.commands)
     auth_cli.register(root)
     accounts_cli.register(root)
 

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from granian.constants import Interfaces
 from granian.log import LogLevels
@@ -10,7 +12,7 @@ from granian.server import Server
 
 from app.core.config import Settings
 from app.features.auth import service as auth
-from app.infra import db, logs
+from app.infra import db, logs, queue
 from app.main import starting
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +41,14 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         reload=reload,
         reload_paths=[_ROOT / "app"] if reload else None,
         reload_ignore_worker_failure=reload,  # code that is wrong for a moment is mended and loaded again
-    ).serve()
+    ).serve(target_loader=load, wrap_loader=False)
+
+
+def load() -> Any:  # noqa: ANN401 -- Flask, for Granian
+    """Return the application in a worker, which then also works off what is to be done beside requests."""
+    app = import_module("wsgi").app
+    queue.start()
+    return app
 
 
 def _end_when_told() -> None:

@@ -41,6 +41,23 @@ UNUSABLE: list[Any] = [
     pytest.param("ratelimit_anonymous", "0/minute", "RATELIMIT_ANONYMOUS must be", id="a quota of nothing"),
     pytest.param("ratelimit_login", "10", "RATELIMIT_LOGIN must be", id="a quota without time"),
     pytest.param("ratelimit_register", "5/fortnight", "RATELIMIT_REGISTER must be", id="an unknown time"),
+    pytest.param("celery_broker_url", "sqs://", "CELERY_BROKER_URL must begin with redis://", id="another broker"),
+    pytest.param("mail_url", "mail.test", "MAIL_URL must be smtp://", id="a bare mail host"),
+    pytest.param("mail_url", "http://mail.test", "MAIL_URL must be smtp://", id="mail over http"),
+    pytest.param("mail_url", "smtp://", "MAIL_URL must be smtp://", id="mail to nowhere"),
+    pytest.param("mail_url", "smtp://mail.test:x", "MAIL_URL must be smtp://", id="no port of mail"),
+    pytest.param("mail_url", "smtp://mail.test:0", "MAIL_URL must be smtp://", id="port 0 of mail"),
+    pytest.param("mail_url", "smtp://ada@mail.test", "MAIL_URL must be smtp://", id="a user without password"),
+    pytest.param("mail_url", "smtp://:pass@mail.test", "MAIL_URL must be smtp://", id="a password without user"),
+    pytest.param("mail_url", "smtp://ada:a/b@mail.test", "MAIL_URL must be smtp://", id="a bare / in a password"),
+    pytest.param("mail_url", "smtp://ada:a#b@mail.test", "MAIL_URL must be smtp://", id="a bare # in a password"),
+    pytest.param("mail_url", "smtp://ada:p%C3%A4ss@mail.test", "MAIL_URL must hold printable", id="not ASCII"),
+    pytest.param("mail_url", "smtp://ada:p%0Ass@mail.test", "MAIL_URL must hold printable", id="a line break"),
+    pytest.param("mail_from", "nobody", "MAIL_FROM must be one address", id="a sender without host"),
+    pytest.param("mail_from", "a@a.test, b@b.test", "MAIL_FROM must be one address", id="two senders"),
+    pytest.param("mail_from", "A <a@a.test>\r\nBcc: b@b.test", "MAIL_FROM must be one", id="a header in a sender"),
+    pytest.param("mail_from", "Accounts", "MAIL_FROM must be one address", id="a name alone"),
+    pytest.param("mail_from", "z\u00f6e@a.test", "MAIL_FROM must be one address", id="a sender beyond ASCII"),
 ]
 
 UNSAFE: list[Any] = [
@@ -121,6 +138,9 @@ class TestUnsafe:
             "DEBUG",
             "TRUSTED_PROXIES",
         ]
+
+    def test_passwords_of_mail_are_not_repeated(self) -> None:
+        assert "canary" not in "".join(complaints(mail_url="smtp://ada:canary/canary@mail.test"))
 
     @pytest.mark.parametrize("secret", ["canary-short", "canary-changeme-canary-changeme-canary"])
     def test_secrets_are_not_repeated(self, secret: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from flask import Flask
 
 from app.core.config import Settings
-from app.infra import db
+from app.infra import db, queue
 from app.main import factory
 from tests.migrations.databases import empty_database
 from tests.world import World
@@ -24,12 +24,19 @@ def empty_url(world: World, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def configure(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+def background() -> list[str]:
+    """How often the work beside requests was begun, which these tests only note."""
+    return []
+
+
+@pytest.fixture
+def configure(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, background: list[str]) -> Start:
     """Start as a WSGI server does: from the environment, which is proper for production but for what is changed."""
     for name in (*Settings.model_fields, "flask_debug"):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
     world.dirty = world.reassembled = True
+    monkeypatch.setattr(queue, "start", lambda: background.append("started"))
 
     def from_environment(**changed: str) -> Flask:
         proper = {

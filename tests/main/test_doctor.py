@@ -112,3 +112,18 @@ class TestDoctor:
 
         assert code == 1
         assert "✗ SQLite cannot be shared by several instances; set DATABASE_URL" in lines
+
+
+class TestNeighboursOfMail:
+    def test_says_where_mail_goes(self, world: World) -> None:
+        here, there = examined(world)[1], examined(world, mail_url="smtp://ada:canary@mail.test")[1]
+
+        assert f"✓ no mail server: mail becomes files in {world.var / 'mail'}" in here
+        assert "✓ mail goes to mail.test:587; 'flask mail test ADDRESS' shows whether it arrives" in there
+        assert "canary" not in "".join(there)
+
+    def test_warns_of_a_broker_that_does_not_answer(self, world: World) -> None:
+        code, lines = examined(world, celery_broker_url=f"redis://127.0.0.1:{free_port()}/0")
+
+        assert code == 0
+        assert "! the broker does not answer; mail waits" in lines

@@ -58,6 +58,18 @@ class TestWsgiApp:
 
         assert migrations.current() == migrations.head()
 
+    def test_begins_the_work_beside_requests(self, start: Start, background: list[str]) -> None:
+        start()
+
+        assert background == ["started"]
+
+    @pytest.mark.parametrize("command", ["flask", "doctor", "db", "mail", "serve"])
+    def test_begins_no_such_work_for_a_command(self, start: Start, background: list[str], command: str) -> None:
+        with Context(Command(command), info_name=command):
+            start()
+
+        assert background == []
+
     @pytest.mark.parametrize("command", ["flask", "doctor", "db"])
     def test_lets_commands_through_that_may_have_to_mend_things(self, start: Start, command: str) -> None:
         with Context(Command(command), info_name=command):

@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.config import Settings
 from app.core.errors import Unavailable
 from app.core.version import VERSION
-from app.infra import db, migrations, redis
+from app.infra import db, migrations, queue, redis
 
 __all__ = ["Check", "Health", "NotReady", "Readiness", "connect", "health", "readiness"]
 
@@ -90,7 +90,7 @@ def readiness() -> Readiness:
         "database": db.ping,
         "migrations": _migrations,
         "redis": redis.ping if redis.is_configured() else None,
-        "queue": None,  # jobs run in this process
+        "queue": queue.ping if queue.is_remote() else None,
         "storage": _storage,
         "disk_space": _disk_space,
     }

@@ -8,18 +8,35 @@ import orjson
 from app.core import clock, origin
 from app.core.config import Settings
 from app.core.ids import uuid7
+from app.features.mail import delivery, records, rendering
+from app.features.mail.delivery import deliver_next, deliver_pending
 from app.features.mail.models import Mail
-from app.infra import db
+from app.features.mail.records import DELIVER, Record, discard, forget_old, list_records, retry
+from app.infra import db, queue
 
-__all__ = ["connect", "link", "send"]
+__all__ = [
+    "DELIVER",
+    "Record",
+    "connect",
+    "deliver_next",
+    "deliver_pending",
+    "discard",
+    "forget_old",
+    "link",
+    "list_records",
+    "retry",
+    "send",
+]
 
 _base_url = ""
 
 
 def connect(settings: Settings) -> None:
-    """Learn where links lead."""
+    """Learn where links lead, who sends, and how long things take."""
     global _base_url  # noqa: PLW0603 -- set once during assembly
     _base_url = settings.base_url
+    for room in (rendering, delivery, records):
+        room.connect(settings)
 
 
 def link(path: str, **arguments: str) -> str:
@@ -50,3 +67,4 @@ def send(
         )
     )
     db.session().flush()
+    queue.enqueue(DELIVER)

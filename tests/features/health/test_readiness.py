@@ -1,5 +1,6 @@
 """GET /readiness: whether this instance can do its work, and which neighbour cannot."""
 
+import os
 import shutil
 import socket
 import time
@@ -54,6 +55,12 @@ class TestReady:
         assert answer.json.keys() == {"status", "timestamp", "checks"}
         assert answer.json["status"] == "ready"
         assert statuses(answer) == {**dict.fromkeys(CHECKS, "up"), "redis": redis, "queue": "disabled"}
+
+    @pytest.mark.skipif(not SERVICES, reason="the embedded world has no Redis to be a broker")
+    def test_is_an_instance_whose_broker_answers(self, world: World) -> None:
+        answer = ready(world, celery_broker_url=os.environ["TEST_REDIS_URL"])
+
+        assert (answer.json["status"], statuses(answer)["queue"]) == ("ready", "up")
 
     def test_says_how_long_each_took(self, api: Api) -> None:
         checks = api.get("/readiness").json["checks"]
@@ -138,6 +145,13 @@ class TestDegraded:
         assert answer.json["status"] == "degraded"
         assert statuses(answer)["redis"] == "down"
         assert statuses(answer)["database"] == "up"
+
+    def test_is_an_instance_without_its_broker(self, world: World) -> None:
+        answer = ready(world, celery_broker_url=f"redis://:zorglub@127.0.0.1:{free_port()}/0")
+
+        assert (answer.status_code, answer.json["status"]) == (200, "degraded")
+        assert statuses(answer)["queue"] == "down"
+        assert "zorglub" not in answer.text
 
     def test_is_an_instance_without_its_folder(self, world: World, tmp_path: Path) -> None:
         answer = ready(world, var_dir=tmp_path / "gone", database_url=world.settings.database)

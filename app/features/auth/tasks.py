@@ -1,0 +1,8 @@
+"""What auth does on its own."""
+
+from datetime import timedelta
+
+from app.features.auth import service as auth
+from app.infra.queue import task
+
+forget_old_guesses = task("auth.forget_old_guesses", every=timedelta(hours=1))(auth.forget_old_guesses)

@@ -1,0 +1,64 @@
+"""A thread that works off tasks beside the requests of its process."""
+
+import logging
+import queue
+from collections.abc import Callable
+from multiprocessing import util
+from threading import Event, Thread
+
+log = logging.getLogger(__name__)
+
+_END_SECONDS = 20.0
+"""Longer than a mail may take by default, shorter than servers wait for their workers."""
+
+Job = tuple[str, str | None]
+"""A task, and the id of the request that asked for it."""
+
+
+class Background:
+    """Performs what it is woken for, one after the other, and the tick as soon as its time has come."""
+
+    def __init__(self, perform: Callable[[str, str | None], None], *, tick: tuple[str, float]) -> None:
+        self._perform = perform
+        self._tick, self._seconds = tick
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._ending = Event()
+        # A daemon: a task that hangs must not keep a process from ending.
+        self._thread = Thread(target=self._work, name="background", daemon=True)
+
+    @property
+    def is_ending(self) -> bool:
+        """Tell whether it was told to end."""
+        return self._ending.is_set()
+
+    def start(self) -> None:
+        """Begin. It ends before its process does, be that one of its own or a forked worker, which knows no atexit."""
+        self._thread.start()
+        util.Finalize(self, self.end, exitpriority=100)
+
+    def wake(self, name: str, request_id: str) -> None:
+        """Perform this soon."""
+        self._jobs.put((name, request_id))
+
+    def end(self) -> None:
+        """Return once the task at hand is done, or has taken too long."""
+        self._ending.set()
+        self._jobs.put(None)
+        self._thread.join(_END_SECONDS)
+
+    def _work(self) -> None:
+        self._perform(self._tick, None)
+        while not self._ending.is_set():
+            for name, request_id in self._next():
+                if not self._ending.is_set():
+                    self._perform(name, request_id)
+
+    def _next(self) -> list[Job]:
+        """Wait for jobs; return what has come, each task once, or the tick when nothing does."""
+        try:
+            found = [self._jobs.get(timeout=self._seconds)]
+        except queue.Empty:
+            return [(self._tick, None)]
+        while not self._jobs.empty():
+            found.append(self._jobs.get())
+        return list({job[0]: job for job in reversed(found) if job is not None}.values())

@@ -1,0 +1,100 @@
+"""Celery: the messages of this process, and the application that workers and beat serve."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery import Celery, signals  # type: ignore[import-untyped]  # it has no types
+from kombu.exceptions import OperationalError
+
+from app.core.config import Settings
+from app.infra import db, logs
+
+log = logging.getLogger(__name__)
+
+_SECONDS = 1.0
+"""How long a request waits for the broker before it goes on without."""
+
+_REST_SECONDS = 30.0
+
+
+class Broker:
+    """Where messages go. A broker that is away costs one wait and one line of the log, then is left alone a while."""
+
+    def __init__(self, settings: Settings, *, tick: tuple[str, float]) -> None:
+        self._settings = settings
+        self._tick = tick
+        self._rests_until = 0.0
+        self._celery = Celery("carboy", broker=settings.celery_broker_url, set_as_current=False)
+        self._celery.conf.update(
+            task_default_queue="carboy",
+            task_ignore_result=True,
+            task_publish_retry=False,
+            broker_connection_timeout=_SECONDS,
+            broker_transport_options=_impatience(settings.celery_broker_url),
+        )
+
+    def send(self, name: str, request_id: str) -> None:
+        """Leave a message. None that is lost matters: the timetable looks after what it was about."""
+        if time.monotonic() < self._rests_until:
+            return
+        try:
+            self._celery.send_task(name, args=[request_id], expires=3600)
+        except (OperationalError, OSError) as error:
+            self._rests_until = time.monotonic() + _REST_SECONDS
+            log.warning("the broker does not answer; work waits for the timetable", extra={"error": _kind(error)})
+
+    def ping(self) -> None:
+        """Ask for an answer, or raise; one that comes ends the rest."""
+        with self._celery.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=_SECONDS)
+        self._rests_until = 0.0
+
+    def serving(self, tasks: Mapping[str, object], perform: Callable[[str, str | None], None]) -> Celery:
+        """Return the application for ``celery worker`` and ``celery beat``."""
+        tick, seconds = self._tick
+        self._celery.conf.update(
+            broker_transport_options={},
+            broker_connection_timeout=4,
+            broker_connection_retry_on_startup=True,
+            task_acks_late=True,
+            worker_prefetch_multiplier=1,
+            worker_hijack_root_logger=False,
+            worker_redirect_stdouts=False,
+            beat_schedule_filename=str(self._settings.var_dir / "beat-schedule"),
+            # A tick that nobody took is over when the next one comes: a worker that returns finds no heap of them.
+            beat_schedule={"tick": {"task": tick, "schedule": seconds, "options": {"expires": seconds}}},
+        )
+        for name in tasks:
+            self._celery.task(name=name)(_performing(perform, name))
+        signals.setup_logging.connect(self._log_as_we_do, weak=False)
+        signals.worker_process_init.connect(_leave_connections_to_the_parent, weak=False)
+        return self._celery
+
+    def _log_as_we_do(self, **_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
+        logs.connect(self._settings)
+        for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):  # a line for each message
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _performing(perform: Callable[[str, str | None], None], name: str) -> Callable[..., None]:
+    def run(request_id: str | None = None) -> None:
+        perform(name, request_id)
+
+    return run
+
+
+def _impatience(url: str) -> dict[str, float]:
+    """Return options of a transport: to try once more and at once. Redis has time limits of its own."""
+    once_more = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+    limits = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS} if url.startswith("redis") else {}
+    return once_more | limits
+
+
+def _leave_connections_to_the_parent(**_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
+    db.engine().dispose(close=False)
+
+
+def _kind(error: BaseException) -> str:
+    return type(error.__cause__ or error).__name__

@@ -1,0 +1,111 @@
+"""The timetable: what is due runs once, however many processes look."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.features.jobs import service as jobs
+from app.features.jobs.models import Entry
+from app.features.mail import service as mail
+from app.features.mail.models import Mail
+from app.infra import db, queue
+from app.infra.queue import Task
+from app.main import features
+from tests.conftest import Clock
+from tests.features.auth.together import at_once
+from tests.world import World
+
+
+@pytest.fixture
+def ran(world: World) -> Iterator[list[str]]:
+    """Two tasks of our own in the place of all others; what ran is noted."""
+    noted: list[str] = []
+    queue.register(
+        [
+            Task("hourly", lambda: noted.append("hourly"), timedelta(hours=1)),
+            Task("daily", lambda: noted.append("daily"), timedelta(days=1)),
+            Task("asked.for", lambda: noted.append("asked.for")),
+        ]
+    )
+    yield noted
+    queue.register(features.TASKS)
+
+
+def entries() -> dict[str, Entry]:
+    with db.unit_of_work(writes=False):
+        return {entry.task: entry for entry in db.session().scalars(select(Entry))}
+
+
+class TestRunDue:
+    def test_runs_what_never_ran(self, ran: list[str], clock: Clock) -> None:
+        jobs.run_due()
+
+        assert ran == ["hourly", "daily"]
+        assert entries()["daily"].ran_at == clock.now()
+        assert entries()["daily"].due_at == clock.now() + timedelta(days=1)
+
+    def test_runs_nothing_before_its_time(self, ran: list[str], clock: Clock) -> None:
+        jobs.run_due()
+        clock.advance(minutes=59)
+
+        jobs.run_due()
+
+        assert ran == ["hourly", "daily"]
+
+    def test_runs_each_again_when_its_time_has_come(self, ran: list[str], clock: Clock) -> None:
+        jobs.run_due()
+        clock.advance(hours=1)
+
+        jobs.run_due()
+        jobs.run_due()
+
+        assert ran == ["hourly", "daily", "hourly"]
+
+    def test_runs_it_once_of_many_who_look_at_once(self, ran: list[str], clock: Clock) -> None:
+        at_once(8, lambda _: jobs.run_due())
+        clock.advance(days=1)
+        at_once(8, lambda _: jobs.run_due())
+
+        assert Counter(ran) == {"hourly": 2, "daily": 2}
+
+    def test_goes_on_after_one_that_fails(self, ran: list[str], clock: Clock, lines: list[bytes]) -> None:
+        queue._tasks["hourly"] = Task("hourly", lambda: 1 / 0, timedelta(hours=1))
+
+        jobs.run_due()
+
+        assert ran == ["daily"]
+        assert b"a task failed" in b"".join(lines)
+
+    def test_believes_no_time_beyond_a_period(self, ran: list[str], clock: Clock) -> None:
+        clock.advance(days=400)
+        jobs.run_due()
+        clock.advance(days=-400)
+
+        jobs.run_due()
+
+        assert Counter(ran) == {"hourly": 2, "daily": 2}
+
+
+class TestOurs:
+    def test_are_all_on_the_timetable(self, world: World) -> None:
+        named = {task.name for task in queue.timetabled()}
+
+        assert {"mail.deliver", "mail.forget_old", "auth.forget_old_guesses", "idempotency.forget_old"} <= named
+
+    @pytest.mark.parametrize("task", [one for one in features.TASKS if one.every], ids=lambda one: one.name)
+    def test_each_runs(self, world: World, task: Task, lines: list[bytes]) -> None:
+        queue.perform(task.name)
+
+        assert b"a task failed" not in b"".join(lines)
+
+    def test_send_what_was_forgotten(self, world: World, clock: Clock) -> None:
+        with db.unit_of_work():
+            mail.send("test", to="ada@engines.test")
+
+        jobs.run_due()
+
+        with db.unit_of_work(writes=False):
+            assert list(db.session().scalars(select(Mail.status))) == ["sent"]
