@@ -1,6 +1,7 @@
 """An authenticator app, and people who have one."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pyotp
 
@@ -19,13 +20,15 @@ class Authenticator:
 
     def code(self, *, steps: int = 0) -> str:
         """Return the code of the present step, or of one so many steps away."""
-        return pyotp.TOTP(self.secret).at(clock.now(), steps)
+        return pyotp.TOTP(self.secret).at(clock.now() + timedelta(seconds=STEP * steps))
 
     @property
     def wrong(self) -> str:
         """Return six digits that are no code of these minutes."""
         near = {self.code(steps=steps) for steps in range(-4, 5)}
-        return next(code for code in ("000000", "111111", "222222", *map(str, range(300000, 300010))) if code not in near)
+        return next(
+            code for code in ("000000", "111111", "222222", *map(str, range(300000, 300010))) if code not in near
+        )
 
 
 def reauthenticated(api: Api, person: Person) -> Api:

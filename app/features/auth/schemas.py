@@ -137,7 +137,7 @@ class TokenPairOut(Out):
 
 
 class SecondStepOut(Out):
-    """The password was right; send the token with one of these to `/auth/login/mfa`, within five minutes."""
+    """The first factor was right; send the token with one of these to `/auth/login/mfa`, within five minutes."""
 
     mfa_required: Literal[True]
     mfa_token: str
