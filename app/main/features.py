@@ -20,9 +20,11 @@ from app.features.audit import cli as audit_cli
 from app.features.audit import routes as audit_routes
 from app.features.audit import service as audit
 from app.features.auth import cli as auth_cli
+from app.features.auth import mfa_routes
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.auth import tasks as auth_tasks
+from app.features.factors import service as factors
 from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
@@ -39,6 +41,7 @@ from app.web import idempotency as web_idempotency
 
 BLUEPRINTS = (
     auth_routes.routes,
+    mfa_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     visits_routes.routes,
@@ -63,6 +66,7 @@ def install(app: Flask, settings: Settings) -> None:
     sealed.connect(keyring)
     mail.connect(settings)
     accounts.connect(settings)
+    factors.connect(settings)
     auth.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)

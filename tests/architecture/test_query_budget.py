@@ -16,6 +16,7 @@ from app.features.auth import sessions as auth_sessions
 from app.features.visits import service as visits
 from app.infra import db
 from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, some_users
+from tests.authenticator import Authenticator, begun, enrolled, half_signed_in, reauthenticated
 from tests.world import PASSWORD, World, counted_statements
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
@@ -52,6 +53,15 @@ class Scene:
         return f"{USERS}/{self.person.id}"
 
     @cached_property
+    def helper(self) -> Person:
+        return a_holder_of(*EVERYTHING)
+
+    @cached_property
+    def holding(self) -> str:
+        assert self.authenticator
+        return self.user
+
+    @cached_property
     def gone(self) -> str:
         self.mighty.delete(self.user)
         return self.user
@@ -63,6 +73,28 @@ class Scene:
     @cached_property
     def session(self) -> str:
         return f"/auth/sessions/{self.own.get('/auth/sessions').result[0]['id']}"
+
+    @cached_property
+    def sure(self) -> Api:
+        return reauthenticated(self.api, self.person)
+
+    @cached_property
+    def authenticator(self) -> Authenticator:
+        return enrolled(self.api, self.person)
+
+    @cached_property
+    def holder(self) -> Api:
+        assert self.authenticator
+        return self.own
+
+    @cached_property
+    def confirmation(self) -> dict[str, str]:
+        return {"code": begun(self.api, self.person).code()}
+
+    @cached_property
+    def second_step(self) -> dict[str, str]:
+        code = self.authenticator.recovery_codes[0]
+        return {"mfa_token": half_signed_in(self.api, self.person), "recovery_code": code}
 
     @cached_property
     def login(self) -> dict[str, str]:
@@ -144,26 +176,38 @@ BUDGETS = {
         19, lambda s: partial(s.mighty.put, s.user, {"username": "newcomer", "email": "newcomer@people.test"})
     ),
     "PATCH /api/v1/users/<id:user_id>": Budget(
-        23, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
+        24, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
     ),
-    "DELETE /api/v1/users/<id:user_id>": Budget(13, lambda s: partial(s.mighty.delete, s.user), sessions),
+    "DELETE /api/v1/users/<id:user_id>": Budget(14, lambda s: partial(s.mighty.delete, s.user), sessions),
+    "DELETE /api/v1/users/<id:user_id>/mfa": Budget(
+        22, lambda s: partial(reauthenticated(s.api, s.helper).delete, f"{s.holding}/mfa"), sessions
+    ),
     "POST /api/v1/users/<id:user_id>/restore": Budget(11, lambda s: partial(s.mighty.post, f"{s.gone}/restore")),
     "POST /api/v1/users/<id:user_id>/sessions:revoke": Budget(
-        8, lambda s: partial(s.mighty.post, f"{s.user}/sessions:revoke"), sessions
+        9, lambda s: partial(s.mighty.post, f"{s.user}/sessions:revoke"), sessions
     ),
     "GET /api/v1/visits": Budget(3, anybody(VISITS), pages),
     "POST /api/v1/visits": Budget(7, lambda s: partial(s.api.post, VISITS), pages),
     "POST /auth/login": Budget(16, lambda s: partial(s.api.post, "/auth/login", s.login)),
-    "POST /auth/logout": Budget(6, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
+    "POST /auth/logout": Budget(7, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
+    "POST /auth/login/mfa": Budget(21, lambda s: partial(s.api.post, "/auth/login/mfa", s.second_step), sessions),
+    "GET /auth/mfa": Budget(2, lambda s: partial(s.holder.get, "/auth/mfa")),
+    "POST /auth/mfa/totp": Budget(6, lambda s: partial(s.sure.post, "/auth/mfa/totp")),
+    "POST /auth/mfa/totp/confirm": Budget(
+        26, lambda s: partial(s.own.post, "/auth/mfa/totp/confirm", s.confirmation), sessions
+    ),
+    "DELETE /auth/mfa/totp": Budget(17, lambda s: partial(s.holder.delete, "/auth/mfa/totp"), sessions),
+    "POST /auth/mfa/recovery-codes": Budget(10, lambda s: partial(s.holder.post, "/auth/mfa/recovery-codes")),
+    "POST /auth/reauth": Budget(13, lambda s: partial(s.own.post, "/auth/reauth", {"password": PASSWORD})),
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
-    "POST /auth/password/change": Budget(17, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
+    "POST /auth/password/change": Budget(18, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
     "POST /auth/refresh": Budget(
         7, lambda s: partial(s.api.post, "/auth/refresh", {"refresh_token": s.person.refresh_token})
     ),
     "POST /auth/register": Budget(14, lambda s: partial(s.api.post, "/auth/register", s.new)),
     "GET /auth/sessions": Budget(3, lambda s: partial(s.own.get, "/auth/sessions?per_page=100"), sessions),
-    "DELETE /auth/sessions": Budget(6, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
+    "DELETE /auth/sessions": Budget(7, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
     "DELETE /auth/sessions/<uuid:session_id>": Budget(6, lambda s: partial(s.own.delete, s.session)),
     "GET /docs": Budget(0, anybody("/docs")),
     "GET /health": Budget(0, anybody("/health")),

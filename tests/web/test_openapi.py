@@ -160,6 +160,7 @@ class TestSecurity:
         ("post", "/auth/register"),
         ("post", "/auth/login"),
         ("post", "/auth/refresh"),
+        ("post", "/auth/login/mfa"),
         ("post", "/auth/logout"),
     )
 

@@ -35,6 +35,7 @@ _SHOWN = (
 )
 _WITH_ROLES = (*_SHOWN, access.role_names(User.id).label("roles"))
 _BY_ID = select(*_WITH_ROLES).where(_USERS.id == bindparam("user_id"))
+_LOCKED = _BY_ID.with_for_update(of=_USERS.id.table, key_share=True)
 _LIST = Listing(
     select(*_WITH_ROLES, _USERS.username_key, _USERS.email_key),
     orders={
@@ -96,6 +97,12 @@ def get_user(user_id: int, *, by: Caller) -> Profile:
 def find_user(user_id: int) -> Profile | None:
     """Return a user, also a deleted one."""
     row = db.session().execute(_BY_ID, {"user_id": user_id}).one_or_none()
+    return None if row is None else profile(row, row.roles)
+
+
+def lock_user(user_id: int) -> Profile | None:
+    """Return a user, also a deleted one; until the unit ends nobody changes them."""
+    row = db.session().execute(_LOCKED, {"user_id": user_id}).one_or_none()
     return None if row is None else profile(row, row.roles)
 
 

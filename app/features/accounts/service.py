@@ -1,5 +1,6 @@
 """The door of accounts."""
 
+from app.features.accounts.admission import lock_credentials, set_mfa_enabled
 from app.features.accounts.changes import (
     EmailTaken,
     LastAdministrator,
@@ -30,6 +31,7 @@ from app.features.accounts.people import (
     get_user,
     join_users,
     list_users,
+    lock_user,
     profile,
 )
 from app.features.accounts.schemas import Email, Password, Username, UserOut
@@ -61,9 +63,12 @@ __all__ = [
     "hash_new_password",
     "join_users",
     "list_users",
+    "lock_credentials",
+    "lock_user",
     "profile",
     "restore",
     "seed",
+    "set_mfa_enabled",
     "still_hold",
     "store_password",
     "when_locked_out",

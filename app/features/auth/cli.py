@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from app.core.caller import OPERATOR
 from app.features.auth import service as auth
 from app.web.commands import command, group
 
@@ -38,3 +39,10 @@ def register(root: click.Group) -> None:
         click.echo(f"Administrator {user.username} created.")
         if made:
             click.echo(f"Password: {made}")
+
+    @command(root, "mfa-reset")
+    @click.argument("name")
+    def mfa_reset(name: str) -> None:
+        """Remove the second factors of a user, named by user name or address, who lost theirs. Make sure it is them."""
+        removed = auth.reset_second_factor_of(name, by=OPERATOR)
+        click.echo("Second factors removed." if removed else "There was no second factor.")

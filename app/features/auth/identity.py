@@ -65,6 +65,7 @@ class Me(accounts.Profile):
     """What a caller sees of themselves."""
 
     permissions: list[str]
+    mfa_required: bool
     auth_time: datetime
 
 
@@ -102,6 +103,21 @@ def identify(token: str) -> SignedIn:
     )
 
 
+def methods_of(caller: Caller) -> tuple[str, ...]:
+    """Return how the caller's session was opened."""
+    return caller.methods if isinstance(caller, SignedIn) else ()
+
+
+def stepped_up_until() -> datetime:
+    """Return until when somebody counts as reauthenticated who is so now."""
+    return clock.now() + _STEP_UP
+
+
+def needs_second_factor(caller: Caller) -> bool:
+    """Tell whether a role of the caller gives nothing without a second factor."""
+    return not _guarded_roles.isdisjoint(caller.roles)
+
+
 def profile_of(caller: Caller) -> accounts.Profile:
     """Return what is known of a caller who is signed in."""
     if not isinstance(caller, SignedIn) or caller.profile is None:
@@ -116,6 +132,7 @@ def me(caller: Caller, *, changed: accounts.Profile | None = None) -> Me:
     return Me(
         **known,
         permissions=sorted(caller.permissions),
+        mfa_required=caller.lacks_second_factor,
         auth_time=caller.auth_time if isinstance(caller, SignedIn) and caller.auth_time else clock.now(),
     )
 

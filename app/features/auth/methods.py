@@ -3,6 +3,9 @@
 PASSWORD = "pwd"  # noqa: S105 -- not a password but the word for one
 ONE_TIME_PASSWORD = "otp"  # noqa: S105 -- as above
 PASSKEY = "hwk"
+RECOVERY_CODE = "rec"
+"""A code kept for the loss of a factor; RFC 8176 has no word for it."""
+
 PROVIDER = "fed"
 """An account elsewhere; RFC 8176 has no word for it."""
 

@@ -20,6 +20,7 @@ from app.features.auth.schemas import (
     PasswordChange,
     Refresh,
     Registration,
+    SecondStepOut,
     SessionOut,
     TokenPairOut,
 )
@@ -49,10 +50,10 @@ def register(body: Registration) -> accounts.Profile:
 @public
 @limited("login")
 @takes(Login)
-@returns(TokenPairOut, message="Signed in.", secret=True)
+@returns(TokenPairOut | SecondStepOut, message="Credentials accepted.", secret=True)
 @fails(auth.InvalidCredentials, auth.AccountDisabled, auth.TooManyAttempts)
-def login(body: Login) -> auth.TokenPair:
-    """Sign in with an e-mail address or a user name."""
+def login(body: Login) -> auth.TokenPair | auth.SecondStep:
+    """Sign in with an e-mail address or a user name. Who has a second factor is asked for it."""
     return auth.login(name=body.name, password=body.password)
 
 

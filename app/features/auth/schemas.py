@@ -1,8 +1,8 @@
 """How sign-in and sessions look on the wire."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from app.core.ids import UUID
 from app.features.accounts.service import Email, Password, Username, UserOut
@@ -45,6 +45,51 @@ class Login(Schema):
     def name(self) -> str:
         """Return what the account is named by."""
         return self.email or self.username or ""
+
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+def _one_of(*names: str) -> dict[str, Any]:
+    return {"oneOf": [{"required": [name]} for name in names]}
+
+
+class Factor(Schema):
+    """One second factor: the code of an authenticator, a recovery code, or what a passkey signed."""
+
+    code: Code = ABSENT
+    recovery_code: Code = ABSENT
+    passkey: dict[str, JsonValue] = ABSENT
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        choices = [name for name in ("password", "code", "recovery_code", "passkey") if name in type(self).model_fields]
+        if len(self.model_fields_set.intersection(choices)) != 1:
+            message = f"Give exactly one of {', '.join(choices)}."
+            raise ValueError(message)
+        return self
+
+
+class SecondStep(Factor):
+    """The token of a sign-in that waits, and one second factor."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of("code", "recovery_code", "passkey"))
+
+    mfa_token: Token
+
+
+class Reauthentication(Factor):
+    """The password, or one second factor."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of("password", "code", "recovery_code", "passkey"))
+
+    password: Password = ABSENT
+
+
+class TotpConfirmation(Schema):
+    """What the authenticator shows."""
+
+    code: Code
 
 
 class Refresh(Schema):
@@ -91,12 +136,48 @@ class TokenPairOut(Out):
     user: UserOut
 
 
+class SecondStepOut(Out):
+    """The first factor was right; send the token with one of these to `/auth/login/mfa`, within five minutes."""
+
+    mfa_required: Literal[True]
+    mfa_token: str
+    methods: list[Literal["totp", "passkey", "recovery_code"]]
+
+
+class ReauthenticationOut(Out):
+    """Until when what needs it is allowed."""
+
+    reauthenticated_until: Timestamp
+
+
+class TotpOut(Out):
+    """What an authenticator must know; shown once. The address is what its QR code says."""
+
+    secret: str
+    otpauth_uri: str
+
+
+class RecoveryCodesOut(Out):
+    """Codes that stand in for a lost factor, each once. They cannot be shown again."""
+
+    recovery_codes: list[str]
+
+
+class FactorsOut(Out):
+    """Which second factors there are."""
+
+    totp: bool
+    passkeys: int
+    recovery_codes_left: int
+
+
 class MeOut(UserOut):
-    """What a caller sees of themselves."""
+    """What a caller sees of themselves. `mfa_required`: permissions are withheld until a second factor is proven."""
 
     locale: str | None
     permissions: list[str]
     mfa_enabled: bool
+    mfa_required: bool
     auth_time: Timestamp
 
 

@@ -7,6 +7,9 @@ from app.features.auth.identity import Me, change_me, identify, me
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
 from app.features.auth.keys import rotate as rotate_keys
+from app.features.auth.mfa_tokens import SecondStep
+from app.features.auth.proofs import Proof
+from app.features.auth.reauthentication import Reauthenticated, WrongFactor, reauthenticate
 from app.features.auth.registration import (
     InvalidCode,
     create_administrator,
@@ -14,6 +17,19 @@ from app.features.auth.registration import (
     register,
     set_up,
 )
+from app.features.auth.second_factor import (
+    LastFactor,
+    NoSecondFactor,
+    RecoveryCodes,
+    begin_totp,
+    confirm_totp,
+    holdings_of,
+    remove_totp,
+    renew_recovery_codes,
+)
+from app.features.auth.second_factor import reset as reset_second_factor
+from app.features.auth.second_factor import reset_of as reset_second_factor_of
+from app.features.auth.second_step import InvalidMfaCode, finish_login
 from app.features.auth.sessions import (
     SessionView,
     list_sessions,
@@ -39,19 +55,31 @@ __all__ = [
     "AccountDisabled",
     "InvalidCode",
     "InvalidCredentials",
+    "InvalidMfaCode",
+    "LastFactor",
     "Me",
+    "NoSecondFactor",
+    "Proof",
+    "Reauthenticated",
+    "RecoveryCodes",
     "RefreshTokenReused",
+    "SecondStep",
     "SessionView",
     "TokenPair",
     "TooManyAttempts",
+    "WrongFactor",
     "WrongPassword",
     "admit",
+    "begin_totp",
     "change_me",
     "change_password",
+    "confirm_totp",
     "connect",
     "create_administrator",
     "ensure_keys",
+    "finish_login",
     "forget_old_guesses",
+    "holdings_of",
     "identify",
     "list_sessions",
     "login",
@@ -59,8 +87,13 @@ __all__ = [
     "make_setup_code",
     "me",
     "public_keys",
+    "reauthenticate",
     "refresh",
     "register",
+    "remove_totp",
+    "renew_recovery_codes",
+    "reset_second_factor",
+    "reset_second_factor_of",
     "revoke_all",
     "revoke_one",
     "revoke_others",

@@ -4,6 +4,7 @@ Every request reads the row, so whatever ends a session acts on the very next re
 after a restart.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from app.core.paging import Page, PageRequest
 from app.features.access import service as access
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import identity
+from app.features.auth import identity, mfa_tokens
 from app.features.auth.models import Session
 from app.infra import db
 from app.infra.listing import Listing
@@ -111,7 +112,11 @@ def revoke_one(session_id: UUID, *, caller: Caller) -> None:
 
 
 def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None, by: Caller | None = None) -> int:
-    """End all sessions of a user, or all but one; return how many. ``by`` is the caller unless said otherwise."""
+    """End all sessions of a user, or all but one; return how many. ``by`` is the caller unless said otherwise.
+
+    Sign-ins that wait for their second factor end as well: they would become such sessions.
+    """
+    mfa_tokens.void(user_id)
     statement = update(Session).where(Session.user_id == user_id)
     ended = _end(statement if keep is None else statement.where(Session.id != keep), reason)
     if ended:
@@ -135,6 +140,23 @@ def revoke_sessions_of(user_id: int, *, by: Caller) -> None:
 def end(session_id: UUID, *, reason: str) -> bool:
     """End a session if it is live; return whether it was."""
     return _end(update(Session).where(Session.id == session_id), reason) == 1
+
+
+def strengthen(session_id: UUID, *, methods: Iterable[str]) -> None:
+    """Note on a live session what else its user has proven in it."""
+    session = db.session().get(Session, session_id, with_for_update=True)
+    if session is not None:
+        session.methods = list(dict.fromkeys([*session.methods, *methods]))
+        db.session().flush()
+
+
+def step_up(session_id: UUID) -> bool:
+    """Note on a session that its user proved once more who they are; tell whether it is still live."""
+    live = update(Session).where(
+        Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > clock.now()
+    )
+    noted = live.values(reauthenticated_at=clock.now()).returning(Session.id)
+    return db.session().scalar(noted.execution_options(synchronize_session=False)) is not None
 
 
 def owner(session_id: UUID) -> Caller | None:

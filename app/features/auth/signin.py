@@ -1,4 +1,8 @@
-"""Signing in with a password, signing out, and changing the password."""
+"""Signing in with a password, signing out, and changing the password.
+
+A right password that a second factor must follow is no success yet. Its reservations are given back, since it was no
+wrong guess and the owner may try again; the counters of wrong ones are cleared only when the second factor is proven.
+"""
 
 from app.core import identifiers
 from app.core.caller import Caller
@@ -6,8 +10,10 @@ from app.core.errors import Forbidden, InvalidToken, Unauthenticated
 from app.core.signing import REFRESH, Signer
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import identity, keys, sessions, throttle, tokens
-from app.features.auth.methods import PASSWORD
+from app.features.auth import identity, keys, mfa_tokens, sessions, throttle, tokens
+from app.features.auth.attempts import failed
+from app.features.auth.methods import MFA, PASSWORD
+from app.features.auth.mfa_tokens import SecondStep
 from app.features.auth.tokens import TokenPair
 from app.infra import db
 
@@ -33,8 +39,8 @@ class WrongPassword(Forbidden):
     message = "The current password is wrong."
 
 
-def login(*, name: str, password: str) -> TokenPair:
-    """Begin a session for who knows the password of an account, named by address or user name.
+def login(*, name: str, password: str) -> TokenPair | SecondStep:
+    """Begin a session, or its second step, for who knows the password of an account, named by address or user name.
 
     The attempt is reserved before anything is hashed; unknown and wrong cost the same statements and one hashing.
     No connection is held meanwhile, and what was checked is checked again under a lock before the session begins.
@@ -47,28 +53,33 @@ def login(*, name: str, password: str) -> TokenPair:
     right, better_hash = accounts.check_password(credentials, password)
     user_id = credentials.user_id
     if not right or user_id is None:
-        raise _failed(InvalidCredentials(), user_id)
+        raise failed(InvalidCredentials(), user_id)
     if not credentials.is_active:
-        raise _failed(AccountDisabled(), user_id)
+        raise failed(AccountDisabled(), user_id)
     signer = keys.signer()  # read now if need be: whoever holds a connection must not wait for a second one
     if not accounts.still_hold(credentials, password):
-        raise _failed(InvalidCredentials(), user_id)
+        raise failed(InvalidCredentials(), user_id)
     if better_hash:
         accounts.store_password(user_id=user_id, password_hash=better_hash, instead_of=credentials.password_hash)
-    throttle.release(guesses)
-    return admit(user_id=user_id, methods=[PASSWORD], signer=signer)
+    admitted = admit(user_id=user_id, methods=[PASSWORD], signer=signer)
+    settle = throttle.refund if isinstance(admitted, SecondStep) else throttle.release
+    settle(guesses)
+    return admitted
 
 
-def admit(*, user_id: int, methods: list[str], signer: Signer) -> TokenPair:
-    """Begin a session for somebody who proved who they are, however they did.
+def admit(*, user_id: int, methods: list[str], signer: Signer) -> TokenPair | SecondStep:
+    """Begin a session for somebody who proved who they are, however they did; or the second step to one.
 
+    Decided under the user's lock, so that whoever enrols a second factor at this moment ends what came before it.
     Take the signer from ``keys.signer()`` before the unit writes: who holds a connection must not wait for another.
     """
-    user = accounts.find_user(user_id)
+    user = accounts.lock_user(user_id)
     if user is None or user.deleted_at is not None:
         raise InvalidCredentials
     if not user.is_active:
         raise AccountDisabled
+    if user.mfa_enabled and MFA not in methods:
+        return mfa_tokens.issue(user_id, methods=methods)
     return tokens.issue(sessions.start(user_id=user_id, methods=methods), user, signer)
 
 
@@ -94,7 +105,7 @@ def change_password(*, caller: Caller, current: str, new: str) -> None:
     throttle.reserve(guesses)
     right, _ = accounts.check_password(credentials, current)
     if not right:
-        raise _failed(WrongPassword(), user_id)
+        raise failed(WrongPassword(), user_id)
     db.after_rollback(lambda: throttle.release(guesses))  # the guess was right, whatever the new one is
     hints = (profile.email, profile.username)
     hashed = accounts.hash_new_password(new, hints=hints, field="new_password")
@@ -103,14 +114,6 @@ def change_password(*, caller: Caller, current: str, new: str) -> None:
     throttle.release(guesses)
     audit.record("authn_password_change", target=("user", user_id))
     sessions.revoke_all(user_id=user_id, reason="password_change", keep=caller.session_id)
-
-
-def _failed(error: Exception, user_id: int | None) -> Exception:
-    """Have a failure recorded although its request is rolled back."""
-    code = getattr(error, "code", "")
-    target = ("user", user_id) if user_id is not None else None
-    db.after_rollback(lambda: audit.record("authn_login_fail", outcome="failure", target=target, detail={"code": code}))
-    return error
 
 
 def _owner_of(access_token: str | None, refresh_token: str | None) -> Caller | None:

@@ -32,12 +32,16 @@ class TooManyAttempts(TooMany):
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One counter: so many for one ``key`` in a window of so many seconds."""
+    """One counter: so many for one ``key`` in a window of so many seconds.
+
+    A ``shared`` one also counts what others guess, or what is guessed at other places: success does not clear it.
+    """
 
     purpose: str
     key: str
     limit: int
     seconds: int
+    shared: bool = False
 
 
 _keyring: Keyring
@@ -63,10 +67,21 @@ def sign_in(account: str, *, known_address: bool) -> tuple[Guess, ...]:
     """
     address = client_network(origin.current().ip)
     guesses = (
-        Guess("address", address, 50, 15 * MINUTE),
+        Guess("address", address, 50, 15 * MINUTE, shared=True),
         Guess("pair", f"{account} {address}", 5, 15 * MINUTE),
     )
     return guesses if known_address else (*guesses, Guess("account", account, 100, DAY))
+
+
+def second_factor(user_id: int, *, within: str) -> tuple[Guess, ...]:
+    """Return the counters of one try at a second factor, within one sign-in that waits or one session.
+
+    Who knows the password gets new sign-ins as they like, so the tries at an account are counted across them too.
+    """
+    return (
+        Guess("mfa_try", within, 5, 15 * MINUTE),
+        Guess("mfa", f"user:{user_id}", 20, HOUR, shared=True),
+    )
 
 
 def registration() -> tuple[Guess, ...]:
@@ -87,18 +102,26 @@ def reserve(guesses: tuple[Guess, ...]) -> None:
 
 
 def release(guesses: tuple[Guess, ...]) -> None:
-    """After a right guess: forget the account's counters, give back the address's one reservation.
+    """After a right guess: clear its counters; of shared ones give back the one reservation.
 
-    An attacker's own sign-ins must not clear the counter of the address they attack from.
+    An attacker's own sign-ins must not clear the counter of the address they attack from, nor the sign-ins of its
+    owner the tries that others make at a second factor.
     """
+    refund(tuple(guess for guess in guesses if guess.shared))
+    clear(guesses)
+
+
+def refund(guesses: tuple[Guess, ...]) -> None:
+    """After what was no wrong guess, and not the end of guessing either: give back the one reservation of each."""
     for guess in guesses:
-        if guess.purpose == "address":
-            db.session().execute(
-                update(ThrottleBucket)
-                .where(ThrottleBucket.bucket == _name(guess), ThrottleBucket.n > 0)
-                .values(n=ThrottleBucket.n - 1)
-            )
-        else:
+        counted = ThrottleBucket.bucket == _name(guess), ThrottleBucket.n > 0
+        db.session().execute(update(ThrottleBucket).where(*counted).values(n=ThrottleBucket.n - 1))
+
+
+def clear(guesses: tuple[Guess, ...]) -> None:
+    """Forget the counters that are not shared."""
+    for guess in guesses:
+        if not guess.shared:
             db.session().execute(delete(ThrottleBucket).where(ThrottleBucket.bucket == _name(guess)))
 
 

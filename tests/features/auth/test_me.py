@@ -28,6 +28,7 @@ class TestRead:
             "updated_at": now,
             "permissions": [],
             "mfa_enabled": False,
+            "mfa_required": False,
             "auth_time": now,
         }
 
