@@ -20,8 +20,10 @@ from app.features.audit import cli as audit_cli
 from app.features.audit import routes as audit_routes
 from app.features.audit import service as audit
 from app.features.auth import cli as auth_cli
+from app.features.auth import passkey_routes
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
+from app.features.factors import service as factors
 from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
@@ -34,6 +36,7 @@ from app.web import idempotency as web_idempotency
 
 BLUEPRINTS = (
     auth_routes.routes,
+    passkey_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     visits_routes.routes,
@@ -50,6 +53,7 @@ def install(app: Flask, settings: Settings) -> None:
     sealed.connect(keyring)
     mail.connect(settings)
     accounts.connect(settings)
+    factors.connect(settings)
     auth.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
@@ -68,6 +72,7 @@ def bootstrap() -> None:
     access.ensure_built_in_roles()
     auth.ensure_keys()
     auth.forget_old_guesses()
+    auth.forget_old_challenges()
 
 
 def load_models() -> None:

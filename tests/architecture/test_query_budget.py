@@ -16,6 +16,17 @@ from app.features.auth import sessions as auth_sessions
 from app.features.visits import service as visits
 from app.infra import db
 from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, some_users
+from tests.features.auth.passkeys import (
+    LOGIN,
+    PASSKEYS,
+    REGISTER,
+    a_passkey,
+    creation,
+    register,
+    request,
+    stepped_up,
+)
+from tests.features.factors.authenticator import Authenticator
 from tests.world import PASSWORD, World, counted_statements
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
@@ -65,6 +76,28 @@ class Scene:
         return f"/auth/sessions/{self.own.get('/auth/sessions').result[0]['id']}"
 
     @cached_property
+    def sure(self) -> Api:
+        return stepped_up(self.api, self.person)
+
+    @cached_property
+    def device(self) -> Authenticator:
+        device = Authenticator()
+        assert register(self.sure, device).status_code == 201
+        return device
+
+    @cached_property
+    def attestation(self) -> dict[str, object]:
+        return {"credential": Authenticator().create(creation(self.sure))}
+
+    @cached_property
+    def assertion(self) -> dict[str, object]:
+        return {"credential": self.device.get(request(self.api))}
+
+    @cached_property
+    def passkey(self) -> str:
+        return f"{PASSKEYS}/{a_passkey(self.person)}"
+
+    @cached_property
     def login(self) -> dict[str, str]:
         return {"username": a_user().username, "password": PASSWORD}
 
@@ -89,6 +122,11 @@ def sessions(scene: Scene, number: int) -> None:
     with db.unit_of_work():
         for _ in range(number):
             auth_sessions.start(user_id=person.id, methods=["pwd"])
+
+
+def passkeys(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        a_passkey(scene.person)
 
 
 def pages(scene: Scene, number: int) -> None:
@@ -157,6 +195,15 @@ BUDGETS = {
     "POST /auth/logout": Budget(6, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
+    f"GET {PASSKEYS}": Budget(3, lambda s: partial(s.own.get, f"{PASSKEYS}?per_page=100"), passkeys),
+    f"PATCH {PASSKEYS}/<uuid:passkey_id>": Budget(7, lambda s: partial(s.own.patch, s.passkey, {"name": "Other"})),
+    f"DELETE {PASSKEYS}/<uuid:passkey_id>": Budget(15, lambda s: partial(s.sure.delete, s.passkey), sessions),
+    f"POST {LOGIN}/options": Budget(2, lambda s: partial(s.api.post, f"{LOGIN}/options")),
+    f"POST {LOGIN}/verify": Budget(15, lambda s: partial(s.api.post, f"{LOGIN}/verify", s.assertion), sessions),
+    f"POST {REGISTER}/options": Budget(4, lambda s: partial(s.sure.post, f"{REGISTER}/options"), passkeys),
+    f"POST {REGISTER}/verify": Budget(
+        22, lambda s: partial(s.sure.post, f"{REGISTER}/verify", s.attestation), sessions
+    ),
     "POST /auth/password/change": Budget(17, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
     "POST /auth/refresh": Budget(
         7, lambda s: partial(s.api.post, "/auth/refresh", {"refresh_token": s.person.refresh_token})

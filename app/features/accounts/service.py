@@ -1,5 +1,6 @@
 """The door of accounts."""
 
+from app.features.accounts.admission import lock_credentials, set_mfa_enabled
 from app.features.accounts.changes import (
     EmailTaken,
     LastAdministrator,
@@ -61,9 +62,11 @@ __all__ = [
     "hash_new_password",
     "join_users",
     "list_users",
+    "lock_credentials",
     "profile",
     "restore",
     "seed",
+    "set_mfa_enabled",
     "still_hold",
     "store_password",
     "when_locked_out",

@@ -102,6 +102,11 @@ def identify(token: str) -> SignedIn:
     )
 
 
+def needs_second_factor(caller: Caller) -> bool:
+    """Tell whether a role of the caller gives nothing without a second factor."""
+    return not _guarded_roles.isdisjoint(caller.roles)
+
+
 def profile_of(caller: Caller) -> accounts.Profile:
     """Return what is known of a caller who is signed in."""
     if not isinstance(caller, SignedIn) or caller.profile is None:

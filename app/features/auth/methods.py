@@ -3,6 +3,9 @@
 PASSWORD = "pwd"  # noqa: S105 -- not a password but the word for one
 ONE_TIME_PASSWORD = "otp"  # noqa: S105 -- as above
 PASSKEY = "hwk"
+PRESENCE = "user"
+"""The user was there and proved it to their device."""
+
 PROVIDER = "fed"
 """An account elsewhere; RFC 8176 has no word for it."""
 

@@ -4,6 +4,7 @@ Every request reads the row, so whatever ends a session acts on the very next re
 after a restart.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -135,6 +136,14 @@ def revoke_sessions_of(user_id: int, *, by: Caller) -> None:
 def end(session_id: UUID, *, reason: str) -> bool:
     """End a session if it is live; return whether it was."""
     return _end(update(Session).where(Session.id == session_id), reason) == 1
+
+
+def strengthen(session_id: UUID, *, methods: Iterable[str]) -> None:
+    """Note on a live session what else its user has proven in it."""
+    session = db.session().get(Session, session_id, with_for_update=True)
+    if session is not None:
+        session.methods = list(dict.fromkeys([*session.methods, *methods]))
+        db.session().flush()
 
 
 def owner(session_id: UUID) -> Caller | None:

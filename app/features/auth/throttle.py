@@ -69,6 +69,11 @@ def sign_in(account: str, *, known_address: bool) -> tuple[Guess, ...]:
     return guesses if known_address else (*guesses, Guess("account", account, 100, DAY))
 
 
+def from_address() -> tuple[Guess, ...]:
+    """Return the counter of one attempt that names no account: no signature is guessed, but checking one costs."""
+    return (Guess("address", client_network(origin.current().ip), 50, 15 * MINUTE),)
+
+
 def registration() -> tuple[Guess, ...]:
     """Return the counter of registrations from the present address; none if RATELIMIT_SCALE is 0."""
     if _register_limit == 0:
