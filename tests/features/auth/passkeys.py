@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 
 from app.core import clock
 from app.core.ids import UUID, uuid7
+from app.features.auth import service as auth
 from app.features.auth.models import Session
 from app.features.factors.models import Passkey
 from app.infra import db
@@ -64,3 +65,9 @@ def login(api: Api, device: Authenticator) -> Answer:
 def passkeys_of(person: Person) -> Sequence[Passkey]:
     with db.unit_of_work(writes=False):
         return db.session().scalars(select(Passkey).where(Passkey.user_id == person.id).order_by(Passkey.id)).all()
+
+
+def challenged_by(person: Person) -> Json:
+    """Return options whose challenge is for this person only."""
+    with db.unit_of_work():
+        return {**auth.passkey_challenge(user_id=person.id)}
