@@ -90,7 +90,7 @@ class Authenticator:
             clientDataJSON=b64(self._client_data("webauthn.create", options)),
             attestationObject=b64(attestation),
             transports=list(self.transports),
-            publicKeyAlgorithm=self.key.cose[3],
+            publicKeyAlgorithm=-7,
         )
 
     def get(self, options: Json) -> Json:
