@@ -20,7 +20,7 @@ from app.features.audit import cli as audit_cli
 from app.features.audit import routes as audit_routes
 from app.features.audit import service as audit
 from app.features.auth import cli as auth_cli
-from app.features.auth import mfa_routes
+from app.features.auth import mfa_routes, passkey_routes
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.auth import tasks as auth_tasks
@@ -42,6 +42,7 @@ from app.web import idempotency as web_idempotency
 BLUEPRINTS = (
     auth_routes.routes,
     mfa_routes.routes,
+    passkey_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     visits_routes.routes,
@@ -86,6 +87,7 @@ def bootstrap() -> None:
     access.ensure_built_in_roles()
     auth.ensure_keys()
     auth.forget_old_guesses()
+    auth.forget_old_challenges()
 
 
 def load_models() -> None:

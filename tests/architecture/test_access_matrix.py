@@ -13,6 +13,8 @@ from app.features.access import service as access
 from app.features.accounts import service as accounts
 from app.infra import db
 from tests.api import Api, Person, a_role, a_user
+from tests.features.auth.passkeys import a_passkey
+from tests.features.factors.authenticator import Authenticator
 from tests.world import PASSWORD, World
 
 TABLE = Path(__file__).parents[2] / "docs" / "access-matrix.md"
@@ -90,6 +92,8 @@ def _body(row: Row, person: Person, signing_in: Person) -> Any:
         "POST /auth/reauth": {"password": PASSWORD},
         "POST /auth/login": {"username": signing_in.username, "password": PASSWORD},
         "PATCH /auth/me": {"first_name": "Changed"},
+        "PATCH /auth/passkeys/{passkey_id}": {"name": "Changed"},
+        "POST /auth/passkeys/login/verify": {"credential": Authenticator().get({"challenge": "none"})},
         "POST /auth/password/change": {"current_password": PASSWORD, "new_password": "Another-Horse-8-Battery"},
         "POST /auth/refresh": {"refresh_token": person.refresh_token or "none"},
         "POST /auth/register": {"username": "new1", "email": "new1@people.test", "password": PASSWORD},
@@ -107,7 +111,8 @@ def _path(row: Row, api: Api) -> str:
         with db.unit_of_work():
             accounts.delete(user_id=there.id, guard=lambda _version: None, by=OPERATOR)
     session = api.as_(there).get("/auth/sessions").result[0]["id"] if "session_id" in row.path else None
-    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session)
+    passkey = a_passkey(there) if "passkey_id" in row.path else None
+    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session, passkey_id=passkey)
 
 
 def _prepare(row: Row, client: Api) -> None:

@@ -17,6 +17,16 @@ from app.features.visits import service as visits
 from app.infra import db
 from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, some_users
 from tests.authenticator import Authenticator, begun, enrolled, half_signed_in, reauthenticated
+from tests.features.auth.passkeys import (
+    LOGIN,
+    PASSKEYS,
+    REGISTER,
+    a_passkey,
+    creation,
+    register,
+    request,
+)
+from tests.features.factors.authenticator import Authenticator as Device
 from tests.world import PASSWORD, World, counted_statements
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
@@ -58,7 +68,7 @@ class Scene:
 
     @cached_property
     def holding(self) -> str:
-        assert self.authenticator
+        enrolled(self.api, self.person)
         return self.user
 
     @cached_property
@@ -84,7 +94,7 @@ class Scene:
 
     @cached_property
     def holder(self) -> Api:
-        assert self.authenticator
+        enrolled(self.api, self.person)
         return self.own
 
     @cached_property
@@ -95,6 +105,24 @@ class Scene:
     def second_step(self) -> dict[str, str]:
         code = self.authenticator.recovery_codes[0]
         return {"mfa_token": half_signed_in(self.api, self.person), "recovery_code": code}
+
+    @cached_property
+    def device(self) -> Device:
+        device = Device()
+        assert register(self.sure, device).status_code == 201
+        return device
+
+    @cached_property
+    def attestation(self) -> dict[str, object]:
+        return {"credential": Device().create(creation(self.sure))}
+
+    @cached_property
+    def assertion(self) -> dict[str, object]:
+        return {"credential": self.device.get(request(self.api))}
+
+    @cached_property
+    def passkey(self) -> str:
+        return f"{PASSKEYS}/{a_passkey(self.person)}"
 
     @cached_property
     def login(self) -> dict[str, str]:
@@ -121,6 +149,11 @@ def sessions(scene: Scene, number: int) -> None:
     with db.unit_of_work():
         for _ in range(number):
             auth_sessions.start(user_id=person.id, methods=["pwd"])
+
+
+def passkeys(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        a_passkey(scene.person)
 
 
 def pages(scene: Scene, number: int) -> None:
@@ -202,6 +235,15 @@ BUDGETS = {
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
     "POST /auth/password/change": Budget(18, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
+    f"GET {PASSKEYS}": Budget(3, lambda s: partial(s.own.get, f"{PASSKEYS}?per_page=100"), passkeys),
+    f"PATCH {PASSKEYS}/<uuid:passkey_id>": Budget(7, lambda s: partial(s.own.patch, s.passkey, {"name": "Other"})),
+    f"DELETE {PASSKEYS}/<uuid:passkey_id>": Budget(18, lambda s: partial(s.sure.delete, s.passkey), sessions),
+    f"POST {LOGIN}/options": Budget(2, lambda s: partial(s.api.post, f"{LOGIN}/options")),
+    f"POST {LOGIN}/verify": Budget(15, lambda s: partial(s.api.post, f"{LOGIN}/verify", s.assertion), sessions),
+    f"POST {REGISTER}/options": Budget(4, lambda s: partial(s.sure.post, f"{REGISTER}/options"), passkeys),
+    f"POST {REGISTER}/verify": Budget(
+        24, lambda s: partial(s.sure.post, f"{REGISTER}/verify", s.attestation), sessions
+    ),
     "POST /auth/refresh": Budget(
         7, lambda s: partial(s.api.post, "/auth/refresh", {"refresh_token": s.person.refresh_token})
     ),

@@ -157,6 +157,8 @@ class TestSecurity:
         ("get", "/.well-known/jwks.json"),
         ("get", "/api/v1/visits"),
         ("post", "/api/v1/visits"),
+        ("post", "/auth/passkeys/login/options"),
+        ("post", "/auth/passkeys/login/verify"),
         ("post", "/auth/register"),
         ("post", "/auth/login"),
         ("post", "/auth/refresh"),

@@ -5,6 +5,8 @@ ONE_TIME_PASSWORD = "otp"  # noqa: S105 -- as above
 PASSKEY = "hwk"
 RECOVERY_CODE = "rec"
 """A code kept for the loss of a factor; RFC 8176 has no word for it."""
+PRESENCE = "user"
+"""The user was there and proved it to their device."""
 
 PROVIDER = "fed"
 """An account elsewhere; RFC 8176 has no word for it."""

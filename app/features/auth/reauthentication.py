@@ -4,22 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.caller import Caller
-from app.core.errors import Forbidden, InvalidToken
+from app.core.errors import InvalidToken
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import identity, proofs, sessions, throttle
-from app.features.auth.attempts import failed
+from app.features.auth.attempts import WrongFactor, failed
 from app.features.auth.methods import MFA
 from app.features.auth.proofs import Proof
 from app.features.auth.signin import WrongPassword
 from app.web.caller import SecondFactorRequired
-
-
-class WrongFactor(Forbidden):
-    """As InvalidMfaCode, of somebody who is signed in. Not 401, so that clients do not throw the session away."""
-
-    code = "INVALID_MFA_CODE"
-    message = "This was not accepted. Codes work once: wait for the next one, or use a recovery code."
 
 
 @dataclass(frozen=True, slots=True)

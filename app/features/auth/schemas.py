@@ -6,11 +6,16 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_vali
 
 from app.core.ids import UUID
 from app.features.accounts.service import Email, Password, Username, UserOut
+from app.features.factors import service as factors
 from app.web.schemas import ABSENT, Line, Out, Query, Schema, Timestamp
 
 Token = Annotated[str, StringConstraints(max_length=4096)]
 LoginName = Annotated[str, StringConstraints(min_length=1, max_length=254)]
 Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+PasskeyName = Annotated[
+    str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$")
+]
 
 
 class Registration(Schema):
@@ -210,3 +215,22 @@ class KeysOut(Out):
     """A JSON Web Key Set."""
 
     keys: list[KeyOut]
+
+
+class PasskeyRegistration(Schema):
+    """A passkey that the browser made, and what to call it."""
+
+    credential: factors.Attestation
+    name: PasskeyName = "Passkey"
+
+
+class PasskeyChange(Schema):
+    """What to call a passkey."""
+
+    name: PasskeyName
+
+
+class PasskeyLogin(Schema):
+    """What a passkey signed."""
+
+    credential: factors.Assertion

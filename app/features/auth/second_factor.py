@@ -8,9 +8,8 @@ from app.features.access import service as access
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import identity, sessions, throttle
-from app.features.auth.attempts import failed
+from app.features.auth.attempts import WrongFactor, failed
 from app.features.auth.methods import MFA, ONE_TIME_PASSWORD
-from app.features.auth.reauthentication import WrongFactor
 from app.features.factors import service as factors
 from app.features.mail import service as mail
 
@@ -69,7 +68,7 @@ def remove_totp(*, caller: Caller) -> None:
         raise NotFound
     factors.remove_totp(user.id)
     if held.totp:
-        _refuse_to_be_without(caller, user)
+        refuse_to_be_without(caller, user)
         changed(user, event="mfa_removed", factor=_TOTP, what="The authenticator app was removed.", keep=caller)
 
 
@@ -102,7 +101,7 @@ def reset(*, user_id: int, by: Caller) -> bool:
         return False
     factors.remove_all(user_id)
     if by.user_id == user_id:
-        _refuse_to_be_without(by, user)
+        refuse_to_be_without(by, user)
     changed(user, event="mfa_removed", factor="all", what="An administrator removed your second factors.")
     return True
 
@@ -129,7 +128,8 @@ def changed(user: accounts.Profile, *, event: str, factor: str, what: str, keep:
     _tell(user, what)
 
 
-def _refuse_to_be_without(caller: Caller, user: accounts.Profile) -> None:
+def refuse_to_be_without(caller: Caller, user: accounts.Profile) -> None:
+    """Raise LastFactor if a role of the caller demands a second factor and this user has none left."""
     if identity.needs_second_factor(caller) and not factors.holdings_of(user.id).any:
         raise LastFactor
 

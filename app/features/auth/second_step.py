@@ -1,12 +1,11 @@
 """The second step of a sign-in: what was begun with a first factor is finished with another."""
 
-from app.core.errors import InvalidToken, Unauthenticated
+from app.core.errors import Unauthenticated
 from app.features.auth import keys, mfa_tokens, proofs, throttle
 from app.features.auth.attempts import failed
 from app.features.auth.methods import MFA
-from app.features.auth.mfa_tokens import SecondStep
 from app.features.auth.proofs import Proof
-from app.features.auth.signin import admit
+from app.features.auth.signin import admit_fully
 from app.features.auth.tokens import TokenPair
 
 
@@ -31,9 +30,7 @@ def finish_login(*, mfa_token: str, proof: Proof) -> TokenPair:
     if method is None:
         raise failed(InvalidMfaCode(), waiting.user_id)
     mfa_tokens.spend(waiting)
-    admitted = admit(user_id=waiting.user_id, methods=[*waiting.methods, method, MFA], signer=signer)
-    if isinstance(admitted, SecondStep):
-        raise InvalidToken
+    admitted = admit_fully(user_id=waiting.user_id, methods=[*waiting.methods, method, MFA], signer=signer)
     throttle.release(guesses)
     throttle.clear(throttle.sign_in(f"user:{waiting.user_id}", known_address=False))
     return admitted

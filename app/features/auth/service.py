@@ -3,13 +3,29 @@
 from app.core.config import Settings
 from app.core.keyring import Keyring
 from app.features.auth import identity, keys, sessions, throttle, tokens
+from app.features.auth.attempts import WrongFactor
+from app.features.auth.challenges import forget_old as forget_old_challenges
 from app.features.auth.identity import Me, change_me, identify, me
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
 from app.features.auth.keys import rotate as rotate_keys
 from app.features.auth.mfa_tokens import SecondStep
+from app.features.auth.passkeys import (
+    InvalidPasskey,
+    LastWayIn,
+    PasskeyRefused,
+    also_signs_in,
+    begin_passkey,
+    finish_passkey,
+    list_passkeys,
+    login_with_passkey,
+    passkey_challenge,
+    prove,
+    remove_passkey,
+    rename_passkey,
+)
 from app.features.auth.proofs import Proof
-from app.features.auth.reauthentication import Reauthenticated, WrongFactor, reauthenticate
+from app.features.auth.reauthentication import Reauthenticated, reauthenticate
 from app.features.auth.registration import (
     InvalidCode,
     create_administrator,
@@ -56,9 +72,12 @@ __all__ = [
     "InvalidCode",
     "InvalidCredentials",
     "InvalidMfaCode",
+    "InvalidPasskey",
     "LastFactor",
+    "LastWayIn",
     "Me",
     "NoSecondFactor",
+    "PasskeyRefused",
     "Proof",
     "Reauthenticated",
     "RecoveryCodes",
@@ -70,6 +89,8 @@ __all__ = [
     "WrongFactor",
     "WrongPassword",
     "admit",
+    "also_signs_in",
+    "begin_passkey",
     "begin_totp",
     "change_me",
     "change_password",
@@ -78,19 +99,27 @@ __all__ = [
     "create_administrator",
     "ensure_keys",
     "finish_login",
+    "finish_passkey",
+    "forget_old_challenges",
     "forget_old_guesses",
     "holdings_of",
     "identify",
+    "list_passkeys",
     "list_sessions",
     "login",
+    "login_with_passkey",
     "logout",
     "make_setup_code",
     "me",
+    "passkey_challenge",
+    "prove",
     "public_keys",
     "reauthenticate",
     "refresh",
     "register",
+    "remove_passkey",
     "remove_totp",
+    "rename_passkey",
     "renew_recovery_codes",
     "reset_second_factor",
     "reset_second_factor_of",

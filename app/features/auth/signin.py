@@ -12,7 +12,7 @@ from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import identity, keys, mfa_tokens, sessions, throttle, tokens
 from app.features.auth.attempts import failed
-from app.features.auth.methods import MFA, PASSWORD
+from app.features.auth.methods import PASSWORD
 from app.features.auth.mfa_tokens import SecondStep
 from app.features.auth.tokens import TokenPair
 from app.infra import db
@@ -73,14 +73,26 @@ def admit(*, user_id: int, methods: list[str], signer: Signer) -> TokenPair | Se
     Decided under the user's lock, so that whoever enrols a second factor at this moment ends what came before it.
     Take the signer from ``keys.signer()`` before the unit writes: who holds a connection must not wait for another.
     """
+    user = _lock_welcome(user_id)
+    return mfa_tokens.issue(user_id, methods=methods) if user.mfa_enabled else _begin(user, methods, signer)
+
+
+def admit_fully(*, user_id: int, methods: list[str], signer: Signer) -> TokenPair:
+    """Begin a session for somebody who proved two factors: ``methods`` holds "mfa". Otherwise as ``admit``."""
+    return _begin(_lock_welcome(user_id), methods, signer)
+
+
+def _lock_welcome(user_id: int) -> accounts.Profile:
     user = accounts.lock_user(user_id)
     if user is None or user.deleted_at is not None:
         raise InvalidCredentials
     if not user.is_active:
         raise AccountDisabled
-    if user.mfa_enabled and MFA not in methods:
-        return mfa_tokens.issue(user_id, methods=methods)
-    return tokens.issue(sessions.start(user_id=user_id, methods=methods), user, signer)
+    return user
+
+
+def _begin(user: accounts.Profile, methods: list[str], signer: Signer) -> TokenPair:
+    return tokens.issue(sessions.start(user_id=user.id, methods=methods), user, signer)
 
 
 def logout(*, access_token: str | None, refresh_token: str | None, scope: str) -> None:

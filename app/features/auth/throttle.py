@@ -84,6 +84,11 @@ def second_factor(user_id: int, *, within: str) -> tuple[Guess, ...]:
     )
 
 
+def from_address() -> tuple[Guess, ...]:
+    """Return the counter of one attempt that names no account: no signature is guessed, but checking one costs."""
+    return (Guess("address", client_network(origin.current().ip), 50, 15 * MINUTE),)
+
+
 def registration() -> tuple[Guess, ...]:
     """Return the counter of registrations from the present address; none if RATELIMIT_SCALE is 0."""
     if _register_limit == 0:

@@ -1,9 +1,27 @@
 """The door of factors."""
 
 from app.core.config import Settings
-from app.features.factors import totp
+from app.features.factors import ceremonies, totp
+from app.features.factors.ceremonies import MalformedPasskey, Refused, challenge_in, check_attestation
 from app.features.factors.holdings import Holdings, holdings_of, methods_of, remove_all
+from app.features.factors.passkeys import (
+    Claimed,
+    PasskeyTaken,
+    PasskeyView,
+    TooManyPasskeys,
+    add_passkey,
+    find_claimed,
+    has_factor,
+    has_passkey,
+    list_passkeys,
+    registration_options,
+    remove_passkey,
+    rename_passkey,
+    sign_in_options,
+    use_passkey,
+)
 from app.features.factors.recovery import remove_recovery_codes, renew_recovery_codes, use_recovery_code
+from app.features.factors.schemas import Assertion, Attestation, CreationOptionsOut, PasskeyOut, RequestOptionsOut
 from app.features.factors.totp import (
     Enrolment,
     TotpEnrolled,
@@ -15,24 +33,48 @@ from app.features.factors.totp import (
 )
 
 __all__ = [
+    "Assertion",
+    "Attestation",
+    "Claimed",
+    "CreationOptionsOut",
     "Enrolment",
     "Holdings",
+    "MalformedPasskey",
+    "PasskeyOut",
+    "PasskeyTaken",
+    "PasskeyView",
+    "Refused",
+    "RequestOptionsOut",
+    "TooManyPasskeys",
     "TotpEnrolled",
     "TotpNotBegun",
+    "add_passkey",
     "begin_totp",
+    "challenge_in",
+    "check_attestation",
     "confirm_totp",
     "connect",
+    "find_claimed",
+    "has_factor",
+    "has_passkey",
     "holdings_of",
+    "list_passkeys",
     "methods_of",
+    "registration_options",
     "remove_all",
+    "remove_passkey",
     "remove_recovery_codes",
     "remove_totp",
+    "rename_passkey",
     "renew_recovery_codes",
+    "sign_in_options",
+    "use_passkey",
     "use_recovery_code",
     "verify_totp",
 ]
 
 
 def connect(settings: Settings) -> None:
-    """Learn what authenticators call this service; once, during assembly."""
+    """Learn what authenticators call this service, and for which host passkeys are; once, during assembly."""
     totp.connect(settings)
+    ceremonies.connect(settings)

@@ -1,0 +1,150 @@
+"""A real browser with a virtual authenticator (WebAuthn, 11) against the running server."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import chromium
+from tests.browser.chromium import BrowserFailed, Chromium, Page
+from tests.live import LiveServer, free_port, running
+from tests.world import PASSWORD
+
+GRACE = {"username": "grace", "email": "grace@navy.test", "password": PASSWORD}
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+CREATE = "navigator.credentials.create({publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(%s)})"
+GET = "navigator.credentials.get({publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(%s)})"
+POST = """fetch(%s, {
+    method: "POST",
+    headers: {"Content-Type": "application/json", ...%s},
+    body: JSON.stringify(%s),
+}).then(async answer => [answer.status, await answer.json()])"""
+
+
+@dataclass
+class Tab:
+    """A page of the service, and what it calls."""
+
+    page: Page
+    authenticator: str
+    token: str = ""
+
+    def post(self, path: str, body: object = None) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        answer = self.page.evaluate(POST % tuple(json.dumps(part) for part in (path, headers, body)))
+        assert isinstance(answer, list)
+        return answer[0], answer[1]
+
+    def ask(self, script: str, options: object) -> Any:
+        """Return what the browser's authenticator answers."""
+        return self.page.evaluate(f"{script % json.dumps(options)}.then(credential => credential.toJSON())")
+
+    def held(self) -> list[Any]:
+        found = self.page.call("WebAuthn.getCredentials", authenticatorId=self.authenticator)["credentials"]
+        assert isinstance(found, list)
+        return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose users reach it by a name: browsers make no passkeys for an address."""
+    port = str(free_port())
+    with running(Path(tmp_path_factory.mktemp("passkeys")), PORT=port, PUBLIC_URL=f"http://localhost:{port}") as live:
+        live.url = f"http://localhost:{port}"
+        yield live
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    path = chromium.executable()
+    assert path
+    with Chromium(path) as running_browser:
+        yield running_browser
+
+
+@pytest.fixture
+def tab(browser: Chromium, server: LiveServer) -> Tab:
+    """A tab with an authenticator of its own, whose user is there and verified."""
+    page = browser.page()
+    page.visit(f"{server.url}/docs")
+    page.call("WebAuthn.enable")
+    added = page.call("WebAuthn.addVirtualAuthenticator", options=AUTHENTICATOR)
+    return Tab(page, added["authenticatorId"])
+
+
+def signed_in(tab: Tab, server: LiveServer) -> None:
+    """Sign Grace in, as if she had proven herself once more just now."""
+    tab.post("/auth/register", GRACE)
+    status, answer = tab.post("/auth/login", {name: GRACE[name] for name in ("username", "password")})
+    assert status == 200, answer
+    tab.token = answer["data"]["access_token"]
+    with sqlite3.connect(server.log.parent / "carboy.db", timeout=10) as database:
+        now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+        database.execute("UPDATE sessions SET reauthenticated_at = ?", (now,))
+
+
+@pytest.mark.browser
+@pytest.mark.serving
+@pytest.mark.skipif(chromium.executable() is None, reason="no Chromium on PATH")
+class TestPasskeys:
+    def test_sign_in_without_a_name_or_a_password(self, tab: Tab, server: LiveServer) -> None:
+        signed_in(tab, server)
+
+        _, options = tab.post("/auth/passkeys/register/options")
+        made = tab.ask(CREATE, options["data"])
+        added = tab.post("/auth/passkeys/register/verify", {"credential": made, "name": "Chromium"})
+        tab.token = ""
+        _, options = tab.post("/auth/passkeys/login/options")
+        signed = tab.ask(GET, options["data"])
+        entered = tab.post("/auth/passkeys/login/verify", {"credential": signed})
+        again = tab.post("/auth/passkeys/login/verify", {"credential": signed})
+
+        assert added[0] == 201, added
+        assert entered[0] == 200, entered
+        assert entered[1]["data"]["user"]["username"] == "grace"
+        assert (again[0], again[1]["error"]["code"]) == (401, "INVALID_PASSKEY")
+        assert [(key["rpId"], key["isResidentCredential"]) for key in tab.held()] == [("localhost", True)]
+
+    def test_are_not_made_twice_on_one_device(self, tab: Tab, server: LiveServer) -> None:
+        signed_in(tab, server)
+        _, options = tab.post("/auth/passkeys/register/options")
+        made = tab.ask(CREATE, options["data"])
+        tab.post("/auth/passkeys/register/verify", {"credential": made, "name": "Chromium"})
+        _, options = tab.post("/auth/passkeys/register/options")
+
+        with pytest.raises(BrowserFailed, match="InvalidStateError"):
+            tab.ask(CREATE, options["data"])
+
+    def test_are_refused_by_the_browser_at_another_host(self, tab: Tab, server: LiveServer) -> None:
+        _, options = tab.post("/auth/passkeys/login/options")
+        tab.page.visit(server.url.replace("localhost", "127.0.0.1") + "/docs")
+
+        with pytest.raises(BrowserFailed, match="SecurityError"):
+            tab.ask(GET, options["data"])
+
+    def test_are_refused_without_user_verification(self, tab: Tab, server: LiveServer) -> None:
+        signed_in(tab, server)
+        _, options = tab.post("/auth/passkeys/register/options")
+        made = tab.ask(CREATE, options["data"])
+        tab.post("/auth/passkeys/register/verify", {"credential": made, "name": "Chromium"})
+        tab.token = ""
+        tab.page.call("WebAuthn.setUserVerified", authenticatorId=tab.authenticator, isUserVerified=False)
+        _, options = tab.post("/auth/passkeys/login/options")
+        signed = tab.ask(GET, {**options["data"], "userVerification": "discouraged"})
+
+        answer = tab.post("/auth/passkeys/login/verify", {"credential": signed})
+
+        assert (answer[0], answer[1]["error"]["code"]) == (401, "INVALID_PASSKEY")

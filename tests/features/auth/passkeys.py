@@ -1,0 +1,73 @@
+"""People with passkeys."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+
+from app.core import clock
+from app.core.ids import UUID, uuid7
+from app.features.auth import service as auth
+from app.features.auth.models import Session
+from app.features.factors.models import Passkey
+from app.infra import db
+from tests.api import Answer, Api, Person
+from tests.features.factors.authenticator import Authenticator, Json
+
+REGISTER, LOGIN, PASSKEYS = "/auth/passkeys/register", "/auth/passkeys/login", "/auth/passkeys"
+
+
+def stepped_up(api: Api, person: Person) -> Api:
+    """Return a client of somebody who reauthenticated just now, in all their sessions."""
+    signed_in = api.as_(person)
+    with db.unit_of_work():
+        db.session().execute(update(Session).where(Session.user_id == person.id).values(reauthenticated_at=clock.now()))
+    return signed_in
+
+
+def creation(hers: Api) -> Json:
+    answer = hers.post(f"{REGISTER}/options")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.result)
+
+
+def request(api: Api) -> Json:
+    answer = api.post(f"{LOGIN}/options")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.result)
+
+
+def register(hers: Api, device: Authenticator, name: str = "My phone") -> Answer:
+    return hers.post(f"{REGISTER}/verify", {"credential": device.create(creation(hers)), "name": name})
+
+
+def a_device(api: Api, person: Person, **bent: object) -> Authenticator:
+    """Return an authenticator that is registered with somebody's account."""
+    device = Authenticator(**bent)  # type: ignore[arg-type]  # a test bends any field
+    assert register(stepped_up(api, person), device).status_code == 201
+    return device
+
+
+def a_passkey(person: Person, **columns: Any) -> UUID:
+    """Put a passkey into the database that no device has, and return its id."""
+    made = uuid7()
+    kept = {"sign_count": 0, "transports": [], "aaguid": str(UUID(int=0)), "backed_up": False, "name": "Lost"}
+    with db.unit_of_work():
+        key = Passkey(id=made, user_id=person.id, credential_id=made.bytes, public_key=b"none", **kept | columns)
+        db.session().add(key)
+    return made
+
+
+def login(api: Api, device: Authenticator) -> Answer:
+    return api.post(f"{LOGIN}/verify", {"credential": device.get(request(api))})
+
+
+def passkeys_of(person: Person) -> Sequence[Passkey]:
+    with db.unit_of_work(writes=False):
+        return db.session().scalars(select(Passkey).where(Passkey.user_id == person.id).order_by(Passkey.id)).all()
+
+
+def challenged_by(person: Person) -> Json:
+    """Return options whose challenge is for this person only."""
+    with db.unit_of_work():
+        return {**auth.passkey_challenge(user_id=person.id)}
