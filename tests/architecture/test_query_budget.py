@@ -58,7 +58,7 @@ class Scene:
 
     @cached_property
     def holding(self) -> str:
-        assert self.authenticator
+        assert self.authenticator.secret
         return self.user
 
     @cached_property
@@ -84,7 +84,7 @@ class Scene:
 
     @cached_property
     def holder(self) -> Api:
-        assert self.authenticator
+        assert self.authenticator.secret
         return self.own
 
     @cached_property
