@@ -68,7 +68,7 @@ class Scene:
 
     @cached_property
     def holding(self) -> str:
-        enrolled(self.api, self.person)
+        assert self.authenticator.secret
         return self.user
 
     @cached_property
@@ -94,7 +94,7 @@ class Scene:
 
     @cached_property
     def holder(self) -> Api:
-        enrolled(self.api, self.person)
+        assert self.authenticator.secret
         return self.own
 
     @cached_property

@@ -15,7 +15,7 @@ from app.core.paging import Page, PageRequest
 from app.features.accounts import service as accounts
 from app.features.factors import ceremonies
 from app.features.factors.ceremonies import Known, Refused
-from app.features.factors.models import Passkey, Totp
+from app.features.factors.models import Passkey
 from app.features.factors.schemas import Assertion, Attestation
 from app.infra import db
 from app.infra.listing import Listing
@@ -168,12 +168,6 @@ def remove_passkey(passkey_id: UUID, *, user_id: int) -> None:
 def has_passkey(user_id: int) -> bool:
     """Tell whether somebody has a passkey."""
     return _count(user_id) > 0
-
-
-def has_factor(user_id: int) -> bool:
-    """Tell whether somebody has any second factor that counts."""
-    confirmed = select(Totp.user_id).where(Totp.user_id == user_id, Totp.confirmed_at.is_not(None))
-    return has_passkey(user_id) or db.session().scalar(confirmed) is not None
 
 
 def _count(user_id: int) -> int:

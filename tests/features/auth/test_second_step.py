@@ -1,11 +1,13 @@
 """POST /auth/login/mfa: the token that waits."""
 
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import select
 
 from app.features.auth.models import OneTimeCode
 from app.infra import db
-from tests.api import Api, a_user, an_admin
+from tests.api import Answer, Api, a_user, an_admin
 from tests.authenticator import (
     STEP,
     Authenticator,
@@ -192,13 +194,13 @@ class TestVoided:
         grace = a_user()
         app = enrolled(api, grace)
         token, admin, path = half_signed_in(api, grace), api.as_(an_admin()), f"/api/v1/users/{grace.id}"
-        act = {
+        acts: dict[str, Callable[[], Answer]] = {
             "disable": lambda: admin.patch(path, {"is_active": False}),
             "delete": lambda: admin.delete(path),
             "revoke": lambda: admin.post(f"{path}/sessions:revoke"),
-        }[what]
+        }
 
-        assert act().status_code < 300
+        assert acts[what]().status_code < 300
 
         assert finish(api, token, recovery_code=app.recovery_codes[0]).code == "INVALID_TOKEN"
         assert stored() == []
