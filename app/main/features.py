@@ -7,7 +7,7 @@ import click
 from flask import Flask
 
 from app import features
-from app.console import setup
+from app.console import links, setup
 from app.core import config
 from app.core.config import Settings
 from app.core.keyring import Keyring
@@ -20,6 +20,7 @@ from app.features.audit import cli as audit_cli
 from app.features.audit import routes as audit_routes
 from app.features.audit import service as audit
 from app.features.auth import cli as auth_cli
+from app.features.auth import link_routes
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.health import routes as health_routes
@@ -34,6 +35,7 @@ from app.web import idempotency as web_idempotency
 
 BLUEPRINTS = (
     auth_routes.routes,
+    link_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     visits_routes.routes,
@@ -41,6 +43,7 @@ BLUEPRINTS = (
     audit_routes.routes,
     reference.routes,
     setup.routes,
+    links.routes,
 )
 
 
@@ -58,16 +61,18 @@ def install(app: Flask, settings: Settings) -> None:
     web_idempotency.plug(idempotency.KeptAnswers(keyring))
     caller.on_refusal(audit.record_refusal)
     accounts.when_locked_out(_end_sessions)
+    accounts.when_created(auth.welcome)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     _install_commands(app.cli)
 
 
 def bootstrap() -> None:
-    """Make the rows that nothing works without: built-in roles, signing keys; drop counters that are long over."""
+    """Make the rows that nothing works without: built-in roles, signing keys; drop counters and codes long over."""
     access.ensure_built_in_roles()
     auth.ensure_keys()
     auth.forget_old_guesses()
+    auth.forget_old_links()
 
 
 def load_models() -> None:

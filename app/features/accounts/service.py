@@ -1,5 +1,15 @@
 """The door of accounts."""
 
+from app.features.accounts.addresses import (
+    Addressee,
+    address_key,
+    find_addressee,
+    find_addressee_of,
+    move_address,
+    prove_address,
+    reset_password,
+    take_back,
+)
 from app.features.accounts.changes import (
     EmailTaken,
     LastAdministrator,
@@ -11,6 +21,7 @@ from app.features.accounts.changes import (
     delete,
     has_administrator,
     restore,
+    when_created,
     when_locked_out,
 )
 from app.features.accounts.credentials import (
@@ -36,6 +47,7 @@ from app.features.accounts.schemas import Email, Password, Username, UserOut
 from app.features.accounts.seeding import seed
 
 __all__ = [
+    "Addressee",
     "Credentials",
     "Email",
     "EmailTaken",
@@ -47,6 +59,7 @@ __all__ = [
     "UserOut",
     "Username",
     "UsernameTaken",
+    "address_key",
     "change",
     "check_password",
     "connect",
@@ -54,6 +67,8 @@ __all__ = [
     "create_user",
     "credentials_of",
     "delete",
+    "find_addressee",
+    "find_addressee_of",
     "find_credentials",
     "find_user",
     "get_user",
@@ -61,10 +76,15 @@ __all__ = [
     "hash_new_password",
     "join_users",
     "list_users",
+    "move_address",
     "profile",
+    "prove_address",
+    "reset_password",
     "restore",
     "seed",
     "still_hold",
     "store_password",
+    "take_back",
+    "when_created",
     "when_locked_out",
 ]

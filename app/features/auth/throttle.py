@@ -32,12 +32,16 @@ class TooManyAttempts(TooMany):
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One counter: so many for one ``key`` in a window of so many seconds."""
+    """One counter: so many for one ``key`` in a window of so many seconds.
+
+    What is ``shared`` counts guesses at many accounts: after a right one only that one is given back.
+    """
 
     purpose: str
     key: str
     limit: int
     seconds: int
+    shared: bool = False
 
 
 _keyring: Keyring
@@ -63,7 +67,7 @@ def sign_in(account: str, *, known_address: bool) -> tuple[Guess, ...]:
     """
     address = client_network(origin.current().ip)
     guesses = (
-        Guess("address", address, 50, 15 * MINUTE),
+        Guess("address", address, 50, 15 * MINUTE, shared=True),
         Guess("pair", f"{account} {address}", 5, 15 * MINUTE),
     )
     return guesses if known_address else (*guesses, Guess("account", account, 100, DAY))
@@ -74,6 +78,35 @@ def registration() -> tuple[Guess, ...]:
     if _register_limit == 0:
         return ()
     return (Guess("register", client_network(origin.current().ip), _register_limit, _register_seconds),)
+
+
+def link(kind: str) -> tuple[Guess, ...]:
+    """Return the counter of links of a kind that are tried from the present address."""
+    return (Guess(kind, client_network(origin.current().ip), 20, HOUR, shared=True),)
+
+
+def of_account(user_id: int) -> tuple[Guess, ...]:
+    """Return the counters of an account, to forget them once its owner proved who they are by mail."""
+    return tuple(guess for guess in sign_in(f"user:{user_id}", known_address=False) if not guess.shared)
+
+
+def email_change(user_id: int) -> tuple[Guess, ...]:
+    """Return the counter of changes of address that somebody asks for: each mails whom they name."""
+    return (Guess("change-email", str(user_id), 5, HOUR),)
+
+
+def reserve_letter(kind: str, account: str) -> bool:
+    """Count a letter that a stranger asks for; return whether the account gets one more this hour.
+
+    Raises TooManyAttempts for an address that asks too often, but not for the account: that would tell who has one.
+    """
+    address = Guess(f"{kind}-from", client_network(origin.current().ip), 200, HOUR)
+    with db.apart():
+        wait = _take(address)
+        allowed = not wait and not _take(Guess(kind, account, 3, HOUR))
+    if wait:
+        raise TooManyAttempts(retry_after=wait)
+    return allowed
 
 
 def reserve(guesses: tuple[Guess, ...]) -> None:
@@ -92,7 +125,7 @@ def release(guesses: tuple[Guess, ...]) -> None:
     An attacker's own sign-ins must not clear the counter of the address they attack from.
     """
     for guess in guesses:
-        if guess.purpose == "address":
+        if guess.shared:
             db.session().execute(
                 update(ThrottleBucket)
                 .where(ThrottleBucket.bucket == _name(guess), ThrottleBucket.n > 0)

@@ -18,7 +18,7 @@ from app.core.errors import InvalidToken, Unauthenticated
 from app.core.signing import ACCESS, REFRESH, Claims, Kind, Signer
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import identity, keys, sessions
+from app.features.auth import identity, keys, notices, sessions
 from app.features.auth.models import Session
 from app.infra import db
 
@@ -118,6 +118,7 @@ def _end_stolen(session: Session, gen: int) -> None:
                 actor=owner,
                 detail={"gen": gen},
             )
+            notices.token_reused(session.user_id)
 
     db.after_rollback(end)
     raise RefreshTokenReused
