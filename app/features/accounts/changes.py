@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import select
@@ -105,6 +106,13 @@ def create(account: NewAccount, *, roles: Iterable[str], by: Caller) -> Profile:
     audit.record("user_created", target=("user", user.id))
     access.set_roles(user_id=user.id, names=roles, by=by)
     return _profile(user)
+
+
+def rehearse(account: NewAccount, *, roles: Iterable[str], by: Caller) -> None:
+    """Make a person with names that nobody has, and undo it: a registration that must not tell what is taken."""
+    nobody = token_hex(12)
+    with db.rehearsal():
+        create(replace(account, username=nobody, email=f"{nobody}@{nobody}.invalid"), roles=roles, by=by)
 
 
 def change(*, user_id: int, changes: Mapping[str, Any], guard: Guard, by: Caller) -> Profile:

@@ -17,6 +17,7 @@ def forgot_password(*, email: str) -> Pending:
 
     Beyond three an hour the last link stays good and no more mail leaves.
     """
+    throttle.reserve(throttle.letters_from_here("forgot"))
     person = accounts.find_addressee(email)
     allowed = throttle.reserve_letter("forgot", accounts.address_key(email))
     send_reset(person if allowed and person is not None and person.is_active else None)

@@ -1,6 +1,7 @@
 """Registering, and the first administrator."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, update
@@ -49,14 +50,29 @@ def register(
     identifiers.username_key(username)
     identifiers.email_key(email)
     throttle.reserve(throttle.registration())
-    owner = accounts.find_addressee(email) if _quietly else None
-    wanted = not _quietly or throttle.reserve_letter("register", accounts.address_key(email))
+    taken = _who_has(username, email) if _quietly else None
     hashed = accounts.hash_new_password(password, hints=(email, username, first_name, last_name))
     account = accounts.NewAccount(username, email, hashed, first_name, last_name)
-    if not _quietly:
+    if taken is None:
         return _create(account)
-    _create_quietly(account, owner, wanted=wanted)
+    _create_quietly(account, taken)
     return PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What of a registration is taken. ``wanted``: its address did not get too many letters yet."""
+
+    owner: accounts.Addressee | None
+    username: bool
+    held: bool
+    wanted: bool
+
+
+def _who_has(username: str, email: str) -> _Taken:
+    wanted = throttle.reserve_letter("register", accounts.address_key(email))
+    named = accounts.find_credentials(username).user_id is not None
+    return _Taken(accounts.find_addressee(email), named, links.is_held(email), wanted)
 
 
 def _create(account: accounts.NewAccount) -> accounts.Profile:
@@ -66,18 +82,28 @@ def _create(account: accounts.NewAccount) -> accounts.Profile:
     return made
 
 
-def _create_quietly(account: accounts.NewAccount, owner: accounts.Addressee | None, *, wanted: bool) -> None:
-    """Make an account, or tell whose it is. ``wanted``: the address did not get too many letters yet."""
+def _create_quietly(account: accounts.NewAccount, taken: _Taken) -> None:
+    """Make an account, or tell by mail whose it is; either way the database does the same."""
+    if taken.owner or taken.username or taken.held:
+        accounts.rehearse(account, roles=[USER], by=ANONYMOUS)
+        links.refuse_held("", user_id=0)
+        _tell(account, taken)
+        return
     try:
-        made = accounts.create(account, roles=[USER], by=ANONYMOUS)
-    except accounts.EmailTaken:
-        told = owner if wanted and owner is not None and owner.is_active else None
-        links.send(links.RESET, "already_registered", to=told)
-    except accounts.UsernameTaken:
-        links.send(links.VERIFY, "username_taken", to=None, address=account.email if wanted else None)
+        with db.session().begin_nested():  # as the rehearsal has one
+            made = accounts.create(account, roles=[USER], by=ANONYMOUS)
+    except (accounts.EmailTaken, accounts.UsernameTaken):
+        return  # by somebody at this very moment, who gets the mail
+    links.refuse_held(made.email, user_id=made.id)
+    send_verification(made if taken.wanted else None)
+
+
+def _tell(account: accounts.NewAccount, taken: _Taken) -> None:
+    if taken.owner or taken.held:
+        owner = taken.owner if taken.wanted and taken.owner and taken.owner.is_active else None
+        links.send(links.RESET, "already_registered", to=owner)
     else:
-        links.refuse_held(made.email, user_id=made.id)
-        send_verification(made if wanted else None)
+        links.send(links.VERIFY, "username_taken", to=None, address=account.email if taken.wanted else None)
 
 
 def create_administrator(*, username: str, email: str, password: str) -> accounts.Profile:

@@ -21,6 +21,7 @@ from app.features.auth.models import ThrottleBucket
 from app.infra import db
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+_LETTERS = 200
 
 
 class TooManyAttempts(TooMany):
@@ -47,16 +48,18 @@ class Guess:
 _keyring: Keyring
 _register_limit = 30
 _register_seconds = MINUTE
+_letters_limit = _LETTERS
 
 
 def connect(settings: Settings, keyring: Keyring) -> None:
-    """Learn the key of the HMACs, and how many may register."""
-    global _keyring, _register_limit, _register_seconds  # noqa: PLW0603 -- set once during assembly
+    """Learn the key of the HMACs, and how many may register or ask for letters."""
+    global _keyring, _register_limit, _register_seconds, _letters_limit  # noqa: PLW0603 -- set once during assembly
     _keyring = keyring
     item = parse(settings.ratelimit_register)
     scale = settings.ratelimit_scale
     _register_limit = max(1, int(item.amount * scale)) if scale else 0
     _register_seconds = item.get_expiry()
+    _letters_limit = max(1, int(_LETTERS * scale)) if scale else 0
 
 
 def sign_in(account: str, *, known_address: bool) -> tuple[Guess, ...]:
@@ -95,18 +98,20 @@ def email_change(user_id: int) -> tuple[Guess, ...]:
     return (Guess("change-email", str(user_id), 5, HOUR),)
 
 
+def letters_from_here(kind: str) -> tuple[Guess, ...]:
+    """Return the counter of letters that are asked for from the present address; none if RATELIMIT_SCALE is 0."""
+    if _letters_limit == 0:
+        return ()
+    return (Guess(f"{kind}-from", client_network(origin.current().ip), _letters_limit, HOUR),)
+
+
 def reserve_letter(kind: str, account: str) -> bool:
     """Count a letter that a stranger asks for; return whether the account gets one more this hour.
 
-    Raises TooManyAttempts for an address that asks too often, but not for the account: that would tell who has one.
+    Beyond, nothing is raised: that would tell who has an account.
     """
-    address = Guess(f"{kind}-from", client_network(origin.current().ip), 200, HOUR)
     with db.apart():
-        wait = _take(address)
-        allowed = not wait and not _take(Guess(kind, account, 3, HOUR))
-    if wait:
-        raise TooManyAttempts(retry_after=wait)
-    return allowed
+        return not _take(Guess(kind, account, 3, HOUR))
 
 
 def reserve(guesses: tuple[Guess, ...]) -> None:

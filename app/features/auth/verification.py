@@ -27,6 +27,7 @@ def send_verification(person: Person | None) -> None:
 
 def resend_verification(*, email: str) -> Pending:
     """Mail the link once more, unless the address is unknown or proven; the answer and its time tell nobody."""
+    throttle.reserve(throttle.letters_from_here("resend"))
     person = accounts.find_addressee(email)
     allowed = throttle.reserve_letter("resend", accounts.address_key(email))
     waits = person is not None and person.is_active and not person.email_verified
