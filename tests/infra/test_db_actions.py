@@ -219,7 +219,7 @@ class TestRehearsal:
             db.after_commit(lambda: done.append("around"))
             db.session().add(Thing(name="after"))
 
-        assert stored() == ["after", "before"]
+        assert sorted(stored()) == ["after", "before"]
         assert done == ["around"]
 
     def test_does_all_that_a_commit_would_do(self) -> None:
@@ -231,9 +231,8 @@ class TestRehearsal:
         assert done == ["at its end"]
 
     def test_lets_a_failure_through_and_undoes_what_was_done(self) -> None:
-        with db.unit_of_work(), pytest.raises(NotFound):
-            with db.rehearsal():
-                db.session().add(Thing(name="inside"))
-                raise NotFound
+        with unit_ending_in(NotFound), db.rehearsal():
+            db.session().add(Thing(name="inside"))
+            raise NotFound
 
         assert stored() == []

@@ -70,7 +70,7 @@ def ratio(ask: Ask, known: Name, api: Api) -> float:
         for person in people
     ]
     of_somebody, of_nobody = (median(column) for column in zip(*times, strict=True))
-    return of_somebody / of_nobody
+    return float(of_somebody / of_nobody)
 
 
 @pytest.mark.slow
