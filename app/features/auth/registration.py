@@ -61,7 +61,7 @@ def register(
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What of a registration is taken. ``wanted``: its address did not get too many letters yet."""
+    """What of a registration is taken. ``wanted``: its address may get one more letter that says so."""
 
     owner: accounts.Addressee | None
     username: bool
@@ -95,7 +95,7 @@ def _create_quietly(account: accounts.NewAccount, taken: _Taken) -> None:
     except (accounts.EmailTaken, accounts.UsernameTaken):
         return  # by somebody at this very moment, who gets the mail
     links.refuse_held(made.email, user_id=made.id)
-    send_verification(made if taken.wanted else None)
+    send_verification(made)
 
 
 def _tell(account: accounts.NewAccount, taken: _Taken) -> None:

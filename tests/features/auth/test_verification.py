@@ -112,6 +112,16 @@ class TestStrictRegister:
 
         assert [letter.to for letter in letters()] == [taken.email] * 3 + [None] * 2
 
+    def test_mails_a_new_account_its_link_however_many_were_told_of_taken_names(self, strict: Api) -> None:
+        taken = a_user()
+        for _ in range(4):
+            register(strict, taken.username)
+
+        register(strict)
+
+        assert letters()[-1].template == "verify_email"
+        assert letters()[-1].to == "grace@navy.test"
+
     def test_of_twenty_at_once_makes_one_account(self, strict: Api) -> None:
         answers = at_once(20, lambda _: register(strict))
 
