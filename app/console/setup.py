@@ -1,18 +1,15 @@
 """The page that makes the first administrator, reached by the one-time link that ``make run`` prints."""
 
-from flask import Response, render_template, request
+from flask import Response, render_template
 
-from app.core.errors import Malformed
+from app.console.forms import field
 from app.features.auth import service as auth
 from app.web.application import Routes
-from app.web.bodies import text
 from app.web.caller import public
-from app.web.declaration import SMALL, hidden
+from app.web.declaration import hidden
 from app.web.schemas import arguments
 
 routes = Routes("setup", __name__, template_folder="templates")
-
-_LONGEST = 300
 
 
 @routes.get("/setup")
@@ -30,15 +27,5 @@ def show_setup() -> Response:
 @hidden
 def set_up() -> Response:
     """Make the first administrator. If that fails the code stays good."""
-    user = auth.set_up(
-        code=_field("code"), username=_field("username"), email=_field("email"), password=_field("password")
-    )
+    user = auth.set_up(code=field("code"), username=field("username"), email=field("email"), password=field("password"))
     return Response(render_template("setup_done.html", user=user), mimetype="text/html")
-
-
-def _field(name: str) -> str:
-    request.max_content_length = SMALL
-    value = request.form.get(name, "")
-    if len(value) > _LONGEST:
-        raise Malformed("A field is too long.")
-    return text(value, name)

@@ -101,7 +101,8 @@ class Settings(BaseSettings):
         1,
         ge=0,
         le=10_000,
-        description="Factor on the limits above; 0 switches them off. Guesses are never scaled.",
+        description="Factor on the limits above and on letters asked for from one address; 0 switches them off."
+        " Guesses are never scaled.",
     )
 
     password_min_length: int = Field(

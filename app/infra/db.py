@@ -125,6 +125,24 @@ def apart() -> Iterator[Session]:
         _unit.reset(token)
 
 
+@contextmanager
+def rehearsal() -> Iterator[None]:
+    """Do what is done inside, to its last statement, and undo it: a refusal that must take as long as a success."""
+    unit = _current()
+    ends = unit.before_commit, unit.after_commit, unit.after_rollback
+    before = [len(actions) for actions in ends]
+    savepoint = session().begin_nested()
+    try:
+        yield
+        for action in unit.before_commit[before[0] :]:
+            action()
+        session().flush()
+    finally:
+        savepoint.rollback()
+        for actions, length in zip(ends, before, strict=True):
+            del actions[length:]
+
+
 def session() -> Session:
     """Return the session of the present unit, opened on first use."""
     unit = _current()

@@ -7,7 +7,7 @@ import click
 from flask import Flask
 
 from app import features
-from app.console import setup
+from app.console import links, setup
 from app.core import config
 from app.core.config import Settings
 from app.core.keyring import Keyring
@@ -20,7 +20,7 @@ from app.features.audit import cli as audit_cli
 from app.features.audit import routes as audit_routes
 from app.features.audit import service as audit
 from app.features.auth import cli as auth_cli
-from app.features.auth import mfa_routes, passkey_routes
+from app.features.auth import link_routes, mfa_routes, passkey_routes
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.auth import tasks as auth_tasks
@@ -43,6 +43,7 @@ BLUEPRINTS = (
     auth_routes.routes,
     mfa_routes.routes,
     passkey_routes.routes,
+    link_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     visits_routes.routes,
@@ -50,6 +51,7 @@ BLUEPRINTS = (
     audit_routes.routes,
     reference.routes,
     setup.routes,
+    links.routes,
 )
 
 TASKS = (
@@ -76,6 +78,7 @@ def install(app: Flask, settings: Settings) -> None:
     web_idempotency.plug(idempotency.KeptAnswers(keyring))
     caller.on_refusal(audit.record_refusal)
     accounts.when_locked_out(_end_sessions)
+    accounts.when_created(auth.welcome)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     queue.register(TASKS)
@@ -83,11 +86,12 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def bootstrap() -> None:
-    """Make the rows that nothing works without: built-in roles, signing keys; drop counters that are long over."""
+    """Make the rows that nothing works without: built-in roles, signing keys; drop counters and codes long over."""
     access.ensure_built_in_roles()
     auth.ensure_keys()
     auth.forget_old_guesses()
     auth.forget_old_challenges()
+    auth.forget_old_links()
 
 
 def load_models() -> None:

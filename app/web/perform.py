@@ -70,7 +70,7 @@ def _shape(declaration: Declaration, result: Any, caller: Caller) -> Response:  
         response = Response(status=declaration.status)
         del response.headers["Content-Type"]  # Flask's is that of a page
         return response
-    status = declaration.status_of.get(result.status, 200) if declaration.status_of else declaration.status
+    status = _status(declaration, result)
     response = Response(_written(declaration.returns, declaration, result, caller), status, mimetype=_JSON)
     _describe(response, declaration, result)
     return response
@@ -83,7 +83,14 @@ def _written(shape: TypeAdapter[Any], declaration: Declaration, result: Any, cal
     written = adapter.dump_json(adapter.validate_python(result.items if declaration.paged else result))
     if declaration.bare:
         return written
-    return schemas.envelope(written, declaration.message, paging.pagination(result) if declaration.paged else None)
+    message = getattr(result, "message", declaration.message) if declaration.status_of else declaration.message
+    return schemas.envelope(written, message, paging.pagination(result) if declaration.paged else None)
+
+
+def _status(declaration: Declaration, result: Any) -> int:  # noqa: ANN401 -- as _shape
+    if not declaration.status_of:
+        return declaration.status
+    return declaration.status_of.get(getattr(result, "status", ""), declaration.status)
 
 
 def _describe(response: Response, declaration: Declaration, result: Any) -> None:  # noqa: ANN401 -- as _shape
@@ -94,5 +101,5 @@ def _describe(response: Response, declaration: Declaration, result: Any) -> None
         response.headers["Cache-Control"] = f"public, max-age={declaration.cached}"
     if declaration.versioned:
         response.headers["ETag"] = versions.etag(result.version)
-    if declaration.location:
+    if declaration.location and response.status_code == declaration.status:
         response.headers["Location"] = declaration.location.format(it=result)

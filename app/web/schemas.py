@@ -93,7 +93,7 @@ def returns(
     ``versioned`` sends the ``version`` of what was returned as ETag; ``bare`` leaves the envelope away;
     ``secret`` holds tokens, so that nobody may keep it;
     ``cached`` lets anybody keep the answer for so many seconds; ``status_of`` gives another status to an answer
-    whose own ``status`` field says so.
+    whose own ``status`` field says so, and with it the message that such an answer has.
     """
     return declare(
         returns=None if shape is None else TypeAdapter(shape),

@@ -64,7 +64,7 @@ class TestDoors:
         assert strangers == []
 
     def test_no_view_reaches_a_neighbour(self) -> None:
-        views = [module for module in source.modules() if module.name.endswith(".routes")]
+        views = [module for module in source.modules() if module.name.endswith("routes")]
 
         reached = {module.place: [n for n in source.imports(module) if n.startswith("app.infra")] for module in views}
 

@@ -27,6 +27,7 @@ from tests.features.auth.passkeys import (
     request,
 )
 from tests.features.factors.authenticator import Authenticator as Device
+from tests.links import NEW_PASSWORD, change_link, move, reset_link, stepped_up, verify_link
 from tests.world import PASSWORD, World, counted_statements
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
@@ -129,6 +130,27 @@ class Scene:
         return {"username": a_user().username, "password": PASSWORD}
 
     @cached_property
+    def reset(self) -> dict[str, str]:
+        return {"token": reset_link(self.api, self.person), "new_password": NEW_PASSWORD}
+
+    @cached_property
+    def verification(self) -> dict[str, str]:
+        return {"token": verify_link(self.api, self.person)}
+
+    @cached_property
+    def stepped_up(self) -> Api:
+        return stepped_up(self.api, self.person)
+
+    @cached_property
+    def change(self) -> dict[str, str]:
+        return {"token": change_link(self.api, self.person, "moved@people.test")}
+
+    @cached_property
+    def undo(self) -> dict[str, str]:
+        self.api.post("/auth/email/verify", self.verification)
+        return {"token": move(self.api, self.person, "moved@people.test")}
+
+    @cached_property
     def setup(self) -> bytes:
         with db.unit_of_work():
             return urlencode({**self.new, "code": auth.make_setup_code()}).encode()
@@ -182,6 +204,14 @@ class Budget:
         return seen
 
 
+def posts(path: str, body: Callable[[Scene], dict[str, str]]) -> Callable[[Scene], Callable[[], Answer]]:
+    return lambda s: partial(s.api.post, path, body(s))
+
+
+def sends(path: str, form: Callable[[Scene], dict[str, str]]) -> Callable[[Scene], Callable[[], Answer]]:
+    return lambda s: partial(s.api.post, path, data=urlencode(form(s)).encode(), headers=FORM)
+
+
 def mighty(path: str) -> Callable[[Scene], Callable[[], Answer]]:
     return lambda s: partial(s.mighty.get, path)
 
@@ -203,7 +233,7 @@ BUDGETS = {
     ),
     "DELETE /api/v1/roles/<id:role_id>": Budget(8, lambda s: partial(s.mighty.delete, s.role)),
     "GET /api/v1/users": Budget(3, mighty(f"{USERS}?per_page=100")),
-    "POST /api/v1/users": Budget(15, lambda s: partial(s.mighty.post, USERS, s.new)),
+    "POST /api/v1/users": Budget(18, lambda s: partial(s.mighty.post, USERS, s.new)),
     "GET /api/v1/users/<id:user_id>": Budget(2, lambda s: partial(s.mighty.get, s.user)),
     "PUT /api/v1/users/<id:user_id>": Budget(
         19, lambda s: partial(s.mighty.put, s.user, {"username": "newcomer", "email": "newcomer@people.test"})
@@ -221,9 +251,9 @@ BUDGETS = {
     ),
     "GET /api/v1/visits": Budget(3, anybody(VISITS), pages),
     "POST /api/v1/visits": Budget(7, lambda s: partial(s.api.post, VISITS), pages),
-    "POST /auth/login": Budget(16, lambda s: partial(s.api.post, "/auth/login", s.login)),
+    "POST /auth/login": Budget(17, lambda s: partial(s.api.post, "/auth/login", s.login)),
     "POST /auth/logout": Budget(7, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
-    "POST /auth/login/mfa": Budget(21, lambda s: partial(s.api.post, "/auth/login/mfa", s.second_step), sessions),
+    "POST /auth/login/mfa": Budget(22, lambda s: partial(s.api.post, "/auth/login/mfa", s.second_step), sessions),
     "GET /auth/mfa": Budget(2, lambda s: partial(s.holder.get, "/auth/mfa")),
     "POST /auth/mfa/totp": Budget(6, lambda s: partial(s.sure.post, "/auth/mfa/totp")),
     "POST /auth/mfa/totp/confirm": Budget(
@@ -234,20 +264,29 @@ BUDGETS = {
     "POST /auth/reauth": Budget(13, lambda s: partial(s.own.post, "/auth/reauth", {"password": PASSWORD})),
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
-    "POST /auth/password/change": Budget(18, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
+    "POST /auth/password/change": Budget(20, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
     f"GET {PASSKEYS}": Budget(3, lambda s: partial(s.own.get, f"{PASSKEYS}?per_page=100"), passkeys),
     f"PATCH {PASSKEYS}/<uuid:passkey_id>": Budget(7, lambda s: partial(s.own.patch, s.passkey, {"name": "Other"})),
     f"DELETE {PASSKEYS}/<uuid:passkey_id>": Budget(18, lambda s: partial(s.sure.delete, s.passkey), sessions),
     f"POST {LOGIN}/options": Budget(2, lambda s: partial(s.api.post, f"{LOGIN}/options")),
-    f"POST {LOGIN}/verify": Budget(15, lambda s: partial(s.api.post, f"{LOGIN}/verify", s.assertion), sessions),
+    f"POST {LOGIN}/verify": Budget(17, lambda s: partial(s.api.post, f"{LOGIN}/verify", s.assertion), sessions),
     f"POST {REGISTER}/options": Budget(4, lambda s: partial(s.sure.post, f"{REGISTER}/options"), passkeys),
     f"POST {REGISTER}/verify": Budget(
         24, lambda s: partial(s.sure.post, f"{REGISTER}/verify", s.attestation), sessions
     ),
+    "POST /auth/email/change": Budget(
+        11, lambda s: partial(s.stepped_up.post, "/auth/email/change", {"new_email": "moved@people.test"}), sessions
+    ),
+    "POST /auth/email/change/confirm": Budget(22, posts("/auth/email/change/confirm", lambda s: s.change), sessions),
+    "POST /auth/email/change/undo": Budget(24, posts("/auth/email/change/undo", lambda s: s.undo), sessions),
+    "POST /auth/email/resend": Budget(8, posts("/auth/email/resend", lambda s: {"email": s.person.email})),
+    "POST /auth/email/verify": Budget(12, posts("/auth/email/verify", lambda s: s.verification)),
+    "POST /auth/password/forgot": Budget(8, posts("/auth/password/forgot", lambda s: {"email": s.person.email})),
+    "POST /auth/password/reset": Budget(20, posts("/auth/password/reset", lambda s: s.reset), sessions),
     "POST /auth/refresh": Budget(
         7, lambda s: partial(s.api.post, "/auth/refresh", {"refresh_token": s.person.refresh_token})
     ),
-    "POST /auth/register": Budget(14, lambda s: partial(s.api.post, "/auth/register", s.new)),
+    "POST /auth/register": Budget(18, lambda s: partial(s.api.post, "/auth/register", s.new)),
     "GET /auth/sessions": Budget(3, lambda s: partial(s.own.get, "/auth/sessions?per_page=100"), sessions),
     "DELETE /auth/sessions": Budget(7, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
     "DELETE /auth/sessions/<uuid:session_id>": Budget(6, lambda s: partial(s.own.delete, s.session)),
@@ -259,6 +298,14 @@ BUDGETS = {
     "GET /readiness": Budget(3, anybody("/readiness")),
     "GET /setup": Budget(0, anybody("/setup?code=x")),
     "POST /setup": Budget(19, lambda s: partial(s.api.post, "/setup", data=s.setup, headers=FORM)),
+    "GET /change-email": Budget(0, anybody("/change-email?token=x")),
+    "POST /change-email": Budget(22, sends("/change-email", lambda s: s.change), sessions),
+    "GET /reset-password": Budget(0, anybody("/reset-password?token=x")),
+    "POST /reset-password": Budget(20, sends("/reset-password", lambda s: s.reset), sessions),
+    "GET /undo-email": Budget(0, anybody("/undo-email?token=x")),
+    "POST /undo-email": Budget(24, sends("/undo-email", lambda s: s.undo), sessions),
+    "GET /verify-email": Budget(0, anybody("/verify-email?token=x")),
+    "POST /verify-email": Budget(12, sends("/verify-email", lambda s: s.verification)),
     "GET /static/<path:filename>": Budget(0, anybody("/static/icon.svg")),
 }
 

@@ -204,3 +204,35 @@ class TestApart:
             session.add(Thing(name="lamp"))
 
         assert stored() == ["lamp"]
+
+
+class TestRehearsal:
+    def test_leaves_nothing_of_what_is_done_inside_and_all_around_it(self) -> None:
+        done: list[str] = []
+
+        with db.unit_of_work():
+            db.session().add(Thing(name="before"))
+            with db.rehearsal():
+                db.session().add(Thing(name="inside"))
+                db.before_commit(lambda: db.session().add(Thing(name="at its end")))
+                db.after_commit(lambda: done.append("inside"))
+            db.after_commit(lambda: done.append("around"))
+            db.session().add(Thing(name="after"))
+
+        assert sorted(stored()) == ["after", "before"]
+        assert done == ["around"]
+
+    def test_does_all_that_a_commit_would_do(self) -> None:
+        done: list[str] = []
+
+        with db.unit_of_work(), db.rehearsal():
+            db.before_commit(lambda: done.append("at its end"))
+
+        assert done == ["at its end"]
+
+    def test_lets_a_failure_through_and_undoes_what_was_done(self) -> None:
+        with unit_ending_in(NotFound), db.rehearsal():
+            db.session().add(Thing(name="inside"))
+            raise NotFound
+
+        assert stored() == []

@@ -13,7 +13,8 @@ from tests.world import World
 
 Json = dict[str, Any]
 
-HIDDEN = {"/docs", "/openapi.json", "/openapi.yaml", "/setup", "/static/<path:filename>"}
+LINKS = {"/change-email", "/reset-password", "/undo-email", "/verify-email"}
+HIDDEN = {"/docs", "/openapi.json", "/openapi.yaml", "/setup", "/static/<path:filename>"} | LINKS
 COMMON = {"200", "201", "202", "204"}
 
 
@@ -164,6 +165,12 @@ class TestSecurity:
         ("post", "/auth/refresh"),
         ("post", "/auth/login/mfa"),
         ("post", "/auth/logout"),
+        ("post", "/auth/password/forgot"),
+        ("post", "/auth/password/reset"),
+        ("post", "/auth/email/verify"),
+        ("post", "/auth/email/resend"),
+        ("post", "/auth/email/change/confirm"),
+        ("post", "/auth/email/change/undo"),
     )
 
     def test_asks_for_a_token_everywhere_but_where_anybody_may_call(self, document: Json) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import select
@@ -22,6 +23,7 @@ from app.infra import db
 from app.web.versions import Guard
 
 Locked = Callable[[int], object]
+Created = Callable[[Profile, bool], object]
 
 
 class EmailTaken(Conflict):
@@ -59,6 +61,7 @@ class NewAccount:
 
 
 _locked_out: list[Locked] = []
+_created: list[Created] = []
 
 
 def when_locked_out(act: Locked) -> None:
@@ -67,11 +70,20 @@ def when_locked_out(act: Locked) -> None:
         _locked_out.append(act)
 
 
+def when_created(act: Created) -> None:
+    """Let those above hear, in the same transaction, whom an administrator made, and whether with a password."""
+    if act not in _created:
+        _created.append(act)
+
+
 def create_user(*, password: str | None, roles: Iterable[str], by: Caller, **account: Any) -> Profile:  # noqa: ANN401 -- the fields of NewAccount
     """Make a person as an administrator does: with a first password or none, and with any role the maker covers."""
     hints = (account["email"], account["username"])
     hashed = None if password is None else hash_new_password(password, hints=hints)
-    return create(NewAccount(password_hash=hashed, **account), roles=roles, by=by)
+    made = create(NewAccount(password_hash=hashed, **account), roles=roles, by=by)
+    for act in _created:
+        act(made, hashed is not None)
+    return made
 
 
 def create(account: NewAccount, *, roles: Iterable[str], by: Caller) -> Profile:
@@ -94,6 +106,13 @@ def create(account: NewAccount, *, roles: Iterable[str], by: Caller) -> Profile:
     audit.record("user_created", target=("user", user.id))
     access.set_roles(user_id=user.id, names=roles, by=by)
     return _profile(user)
+
+
+def rehearse(account: NewAccount, *, roles: Iterable[str], by: Caller) -> None:
+    """Make a person with names that nobody has, and undo it: a registration that must not tell what is taken."""
+    nobody = token_hex(12)
+    with db.rehearsal():
+        create(replace(account, username=nobody, email=f"{nobody}@{nobody}.invalid"), roles=roles, by=by)
 
 
 def change(*, user_id: int, changes: Mapping[str, Any], guard: Guard, by: Caller) -> Profile:
@@ -119,6 +138,14 @@ def change(*, user_id: int, changes: Mapping[str, Any], guard: Guard, by: Caller
     if administers:
         _keep_an_administrator()
     return _profile(user)
+
+
+def move(user: User, email: str) -> None:
+    """Give a person another address, which they proved; raise EmailTaken if it is somebody else's."""
+    with _unique(user):
+        user.email = email
+        user.email_verified_at = clock.now()
+        _derive(user)
 
 
 def delete(*, user_id: int, guard: Guard, by: Caller) -> None:

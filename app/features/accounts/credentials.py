@@ -1,6 +1,7 @@
 """What people sign in with."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import String, and_, bindparam, or_, select
 
@@ -18,12 +19,12 @@ _LIVING = User.deleted_at.is_(None)
 _LOGIN = bindparam("login", type_=String)
 _BY_LOGIN = Query(
     # SQLite uses the partial indexes only if each half of OR says what they are limited to.
-    select(User.id, User.password_hash, User.is_active).where(
+    select(User.id, User.password_hash, User.is_active, User.email_verified_at).where(
         or_(and_(User.email_key == _LOGIN, _LIVING), and_(User.username_key == _LOGIN, _LIVING))
     )
 )
 _BY_ID = Query(
-    select(User.id, User.password_hash, User.is_active).where(
+    select(User.id, User.password_hash, User.is_active, User.email_verified_at).where(
         User.id == bindparam("user_id"), User.deleted_at.is_(None)
     )
 )
@@ -36,6 +37,7 @@ class Credentials:
     user_id: int | None
     password_hash: str | None = field(repr=False)
     is_active: bool
+    email_verified: bool = False
 
 
 def connect(settings: Settings) -> None:
@@ -47,14 +49,19 @@ def connect(settings: Settings) -> None:
 
 def find_credentials(login: str) -> Credentials:
     """Return what an address or a user name signs in with. Costs the same for nobody; holds no connection after."""
-    row = _BY_LOGIN.first(login=identifiers.login_key(login))
-    return Credentials(row.id, row.password_hash, row.is_active) if row else Credentials(None, None, is_active=False)
+    return _credentials(_BY_LOGIN.first(login=identifiers.login_key(login)))
 
 
 def credentials_of(user_id: int) -> Credentials:
     """Return what a user signs in with."""
-    row = _BY_ID.first(user_id=user_id)
-    return Credentials(row.id, row.password_hash, row.is_active) if row else Credentials(None, None, is_active=False)
+    return _credentials(_BY_ID.first(user_id=user_id))
+
+
+def _credentials(row: Any) -> Credentials:  # noqa: ANN401 -- a row of users
+    if row is None:
+        return Credentials(None, None, is_active=False)
+    verified = row.email_verified_at is not None
+    return Credentials(row.id, row.password_hash, row.is_active, email_verified=verified)
 
 
 def check_password(credentials: Credentials, password: str) -> tuple[bool, str | None]:

@@ -1,5 +1,15 @@
 """The door of accounts."""
 
+from app.features.accounts.addresses import (
+    Addressee,
+    address_key,
+    find_addressee,
+    find_addressee_of,
+    move_address,
+    prove_address,
+    reset_password,
+    take_back,
+)
 from app.features.accounts.admission import lock_credentials, set_mfa_enabled
 from app.features.accounts.changes import (
     EmailTaken,
@@ -11,7 +21,9 @@ from app.features.accounts.changes import (
     create_user,
     delete,
     has_administrator,
+    rehearse,
     restore,
+    when_created,
     when_locked_out,
 )
 from app.features.accounts.credentials import (
@@ -38,6 +50,7 @@ from app.features.accounts.schemas import Email, Password, Username, UserOut
 from app.features.accounts.seeding import seed
 
 __all__ = [
+    "Addressee",
     "Credentials",
     "Email",
     "EmailTaken",
@@ -49,6 +62,7 @@ __all__ = [
     "UserOut",
     "Username",
     "UsernameTaken",
+    "address_key",
     "change",
     "check_password",
     "connect",
@@ -56,6 +70,8 @@ __all__ = [
     "create_user",
     "credentials_of",
     "delete",
+    "find_addressee",
+    "find_addressee_of",
     "find_credentials",
     "find_user",
     "get_user",
@@ -65,11 +81,17 @@ __all__ = [
     "list_users",
     "lock_credentials",
     "lock_user",
+    "move_address",
     "profile",
+    "prove_address",
+    "rehearse",
+    "reset_password",
     "restore",
     "seed",
     "set_mfa_enabled",
     "still_hold",
     "store_password",
+    "take_back",
+    "when_created",
     "when_locked_out",
 ]

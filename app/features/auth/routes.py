@@ -18,6 +18,7 @@ from app.features.auth.schemas import (
     MeOut,
     OthersQuery,
     PasswordChange,
+    PendingOut,
     Refresh,
     Registration,
     SecondStepOut,
@@ -39,10 +40,10 @@ routes = Routes("auth", __name__)
 @routes.post("/auth/register")
 @public
 @takes(Registration)
-@returns(UserOut, 201, "Account created.", location="/api/v1/users/{it.id}")
+@returns(UserOut | PendingOut, 201, "Account created.", location="/api/v1/users/{it.id}", status_of={"pending": 202})
 @fails(accounts.EmailTaken, accounts.UsernameTaken, auth.TooManyAttempts)
-def register(body: Registration) -> accounts.Profile:
-    """Create an account. Its role is always `user`."""
+def register(body: Registration) -> accounts.Profile | auth.Pending:
+    """Create an account. Its role is always `user`; where addresses must be proven, a mail tells the rest (202)."""
     return auth.register(**body.model_dump())
 
 
@@ -51,7 +52,7 @@ def register(body: Registration) -> accounts.Profile:
 @limited("login")
 @takes(Login)
 @returns(TokenPairOut | SecondStepOut, message="Credentials accepted.", secret=True)
-@fails(auth.InvalidCredentials, auth.AccountDisabled, auth.TooManyAttempts)
+@fails(auth.InvalidCredentials, auth.AccountDisabled, auth.EmailNotVerified, auth.TooManyAttempts)
 def login(body: Login) -> auth.TokenPair | auth.SecondStep:
     """Sign in with an e-mail address or a user name. Who has a second factor is asked for it."""
     return auth.login(name=body.name, password=body.password)

@@ -122,6 +122,36 @@ class PasswordChange(Schema):
     new_password: Password
 
 
+class AddressIn(Schema):
+    """An address to send a link to."""
+
+    email: Email
+
+
+class LinkUse(Schema):
+    """The code of a link by mail."""
+
+    token: Token
+
+
+class PasswordReset(LinkUse):
+    """The code of a link by mail, and the new password."""
+
+    new_password: Password
+
+
+class EmailChange(Schema):
+    """The address to change to."""
+
+    new_email: Email
+
+
+class PendingOut(Out):
+    """What is said whether or not there is anything to wait for."""
+
+    status: Literal["pending"]
+
+
 class MeChange(Schema):
     """What of one's own profile to change."""
 

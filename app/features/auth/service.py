@@ -2,13 +2,16 @@
 
 from app.core.config import Settings
 from app.core.keyring import Keyring
-from app.features.auth import identity, keys, sessions, throttle, tokens
+from app.features.auth import identity, keys, registration, sessions, signin, throttle, tokens
+from app.features.auth.addresses import confirm_email_change, request_email_change, undo_email_change
 from app.features.auth.attempts import WrongFactor
 from app.features.auth.challenges import forget_old as forget_old_challenges
 from app.features.auth.identity import Me, change_me, identify, me
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
 from app.features.auth.keys import rotate as rotate_keys
+from app.features.auth.links import InvalidLink
+from app.features.auth.links import forget_old as forget_old_links
 from app.features.auth.mfa_tokens import SecondStep
 from app.features.auth.passkeys import (
     InvalidPasskey,
@@ -26,6 +29,7 @@ from app.features.auth.passkeys import (
 )
 from app.features.auth.proofs import Proof
 from app.features.auth.reauthentication import Reauthenticated, reauthenticate
+from app.features.auth.recovery import forgot_password, reset_password, welcome
 from app.features.auth.registration import (
     InvalidCode,
     create_administrator,
@@ -56,6 +60,7 @@ from app.features.auth.sessions import (
 )
 from app.features.auth.signin import (
     AccountDisabled,
+    EmailNotVerified,
     InvalidCredentials,
     WrongPassword,
     admit,
@@ -66,11 +71,14 @@ from app.features.auth.signin import (
 from app.features.auth.throttle import TooManyAttempts
 from app.features.auth.throttle import forget_old as forget_old_guesses
 from app.features.auth.tokens import RefreshTokenReused, TokenPair, refresh
+from app.features.auth.verification import Pending, resend_verification, verify_email
 
 __all__ = [
     "AccountDisabled",
+    "EmailNotVerified",
     "InvalidCode",
     "InvalidCredentials",
+    "InvalidLink",
     "InvalidMfaCode",
     "InvalidPasskey",
     "LastFactor",
@@ -78,6 +86,7 @@ __all__ = [
     "Me",
     "NoSecondFactor",
     "PasskeyRefused",
+    "Pending",
     "Proof",
     "Reauthenticated",
     "RecoveryCodes",
@@ -94,6 +103,7 @@ __all__ = [
     "begin_totp",
     "change_me",
     "change_password",
+    "confirm_email_change",
     "confirm_totp",
     "connect",
     "create_administrator",
@@ -102,6 +112,8 @@ __all__ = [
     "finish_passkey",
     "forget_old_challenges",
     "forget_old_guesses",
+    "forget_old_links",
+    "forgot_password",
     "holdings_of",
     "identify",
     "list_passkeys",
@@ -121,6 +133,9 @@ __all__ = [
     "remove_totp",
     "rename_passkey",
     "renew_recovery_codes",
+    "request_email_change",
+    "resend_verification",
+    "reset_password",
     "reset_second_factor",
     "reset_second_factor_of",
     "revoke_all",
@@ -129,6 +144,9 @@ __all__ = [
     "revoke_sessions_of",
     "rotate_keys",
     "set_up",
+    "undo_email_change",
+    "verify_email",
+    "welcome",
 ]
 
 
@@ -136,6 +154,8 @@ def connect(settings: Settings, keyring: Keyring) -> None:
     """Learn the settings; once, during assembly."""
     identity.connect(settings)
     keys.connect(settings, keyring)
+    registration.connect(settings)
     sessions.connect(settings)
+    signin.connect(settings)
     throttle.connect(settings, keyring)
     tokens.connect(settings)

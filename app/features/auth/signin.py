@@ -6,11 +6,12 @@ wrong guess and the owner may try again; the counters of wrong ones are cleared 
 
 from app.core import identifiers
 from app.core.caller import Caller
+from app.core.config import Settings
 from app.core.errors import Forbidden, InvalidToken, Unauthenticated
 from app.core.signing import REFRESH, Signer
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import identity, keys, mfa_tokens, sessions, throttle, tokens
+from app.features.auth import identity, keys, links, mfa_tokens, notices, sessions, throttle, tokens
 from app.features.auth.attempts import failed
 from app.features.auth.methods import PASSWORD
 from app.features.auth.mfa_tokens import SecondStep
@@ -32,11 +33,27 @@ class AccountDisabled(Forbidden):
     message = "This account is disabled. Ask an administrator."
 
 
+class EmailNotVerified(Forbidden):
+    """Said only to those who proved who they are, but for their address."""
+
+    code = "EMAIL_NOT_VERIFIED"
+    message = "Prove your address first: follow the link in the mail, or ask for another at /auth/email/resend."
+
+
 class WrongPassword(Forbidden):
     """The present password is not this one. Not 401, so that clients do not throw the session away."""
 
     code = "WRONG_PASSWORD"
     message = "The current password is wrong."
+
+
+_verifies_email = False
+
+
+def connect(settings: Settings) -> None:
+    """Learn whether an address must be proven before its owner can sign in."""
+    global _verifies_email  # noqa: PLW0603 -- set once during assembly
+    _verifies_email = settings.verifies_email
 
 
 def login(*, name: str, password: str) -> TokenPair | SecondStep:
@@ -56,6 +73,9 @@ def login(*, name: str, password: str) -> TokenPair | SecondStep:
         raise failed(InvalidCredentials(), user_id)
     if not credentials.is_active:
         raise failed(AccountDisabled(), user_id)
+    if _verifies_email and not credentials.email_verified:
+        db.after_rollback(lambda: throttle.release(guesses))  # the password was right
+        raise failed(EmailNotVerified(), user_id)
     signer = keys.signer()  # read now if need be: whoever holds a connection must not wait for a second one
     if not accounts.still_hold(credentials, password):
         raise failed(InvalidCredentials(), user_id)
@@ -88,10 +108,13 @@ def _lock_welcome(user_id: int) -> accounts.Profile:
         raise InvalidCredentials
     if not user.is_active:
         raise AccountDisabled
+    if _verifies_email and not user.email_verified:
+        raise EmailNotVerified
     return user
 
 
 def _begin(user: accounts.Profile, methods: list[str], signer: Signer) -> TokenPair:
+    notices.new_device(user)
     return tokens.issue(sessions.start(user_id=user.id, methods=methods), user, signer)
 
 
@@ -124,8 +147,10 @@ def change_password(*, caller: Caller, current: str, new: str) -> None:
     if not accounts.store_password(user_id=user_id, password_hash=hashed, instead_of=credentials.password_hash):
         raise WrongPassword
     throttle.release(guesses)
+    links.void(user_id, links.RESET, links.CHANGE)
     audit.record("authn_password_change", target=("user", user_id))
     sessions.revoke_all(user_id=user_id, reason="password_change", keep=caller.session_id)
+    notices.password_changed(profile)
 
 
 def _owner_of(access_token: str | None, refresh_token: str | None) -> Caller | None:

@@ -21,6 +21,7 @@ from app.features.auth.models import ThrottleBucket
 from app.infra import db
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+_LETTERS = 200
 
 
 class TooManyAttempts(TooMany):
@@ -34,7 +35,7 @@ class TooManyAttempts(TooMany):
 class Guess:
     """One counter: so many for one ``key`` in a window of so many seconds.
 
-    A ``shared`` one also counts what others guess, or what is guessed at other places: success does not clear it.
+    A ``shared`` one also counts guesses at other accounts or at other places: success gives back only its own.
     """
 
     purpose: str
@@ -47,16 +48,18 @@ class Guess:
 _keyring: Keyring
 _register_limit = 30
 _register_seconds = MINUTE
+_letters_limit = _LETTERS
 
 
 def connect(settings: Settings, keyring: Keyring) -> None:
-    """Learn the key of the HMACs, and how many may register."""
-    global _keyring, _register_limit, _register_seconds  # noqa: PLW0603 -- set once during assembly
+    """Learn the key of the HMACs, and how many may register or ask for letters."""
+    global _keyring, _register_limit, _register_seconds, _letters_limit  # noqa: PLW0603 -- set once during assembly
     _keyring = keyring
     item = parse(settings.ratelimit_register)
     scale = settings.ratelimit_scale
     _register_limit = max(1, int(item.amount * scale)) if scale else 0
     _register_seconds = item.get_expiry()
+    _letters_limit = max(1, int(_LETTERS * scale)) if scale else 0
 
 
 def sign_in(account: str, *, known_address: bool) -> tuple[Guess, ...]:
@@ -94,6 +97,37 @@ def registration() -> tuple[Guess, ...]:
     if _register_limit == 0:
         return ()
     return (Guess("register", client_network(origin.current().ip), _register_limit, _register_seconds),)
+
+
+def link(kind: str) -> tuple[Guess, ...]:
+    """Return the counter of links of a kind that are tried from the present address."""
+    return (Guess(kind, client_network(origin.current().ip), 20, HOUR, shared=True),)
+
+
+def of_account(user_id: int) -> tuple[Guess, ...]:
+    """Return the counters of an account, to forget them once its owner proved who they are by mail."""
+    return tuple(guess for guess in sign_in(f"user:{user_id}", known_address=False) if not guess.shared)
+
+
+def email_change(user_id: int) -> tuple[Guess, ...]:
+    """Return the counter of changes of address that somebody asks for: each mails whom they name."""
+    return (Guess("change-email", str(user_id), 5, HOUR),)
+
+
+def letters_from_here(kind: str) -> tuple[Guess, ...]:
+    """Return the counter of letters that are asked for from the present address; none if RATELIMIT_SCALE is 0."""
+    if _letters_limit == 0:
+        return ()
+    return (Guess(f"{kind}-from", client_network(origin.current().ip), _letters_limit, HOUR),)
+
+
+def reserve_letter(kind: str, account: str) -> bool:
+    """Count a letter that a stranger asks for; return whether the account gets one more this hour.
+
+    Beyond, nothing is raised: that would tell who has an account.
+    """
+    with db.apart():
+        return not _take(Guess(kind, account, 3, HOUR))
 
 
 def reserve(guesses: tuple[Guess, ...]) -> None:

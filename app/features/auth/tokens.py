@@ -18,7 +18,7 @@ from app.core.errors import InvalidToken, Unauthenticated
 from app.core.signing import ACCESS, REFRESH, Claims, Kind, Signer
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import identity, keys, sessions
+from app.features.auth import identity, keys, notices, sessions
 from app.features.auth.models import Session
 from app.infra import db
 
@@ -107,7 +107,7 @@ def _lost_the_race(session: Session, gen: int) -> bool:
 
 
 def _end_stolen(session: Session, gen: int) -> None:
-    sid, owner = session.id, Caller(user_id=session.user_id)
+    sid, user_id = session.id, session.user_id
 
     def end() -> None:
         if sessions.end(sid, reason="token_reuse"):
@@ -115,9 +115,10 @@ def _end_stolen(session: Session, gen: int) -> None:
                 "authn_token_reuse",
                 outcome="failure",
                 target=("session", sid),
-                actor=owner,
+                actor=Caller(user_id=user_id),
                 detail={"gen": gen},
             )
+            notices.token_reused(user_id)
 
     db.after_rollback(end)
     raise RefreshTokenReused

@@ -7,6 +7,7 @@ import pytest
 from app.infra import db
 from tests.api import Api, Person, a_user
 from tests.features.auth.together import at_once
+from tests.links import move, reset, reset_link, verify_link
 from tests.world import PASSWORD, World
 
 
@@ -60,6 +61,16 @@ class TestOneConnection:
     def test_is_enough_to_sign_out(self, grace: Person, api: Api) -> None:
         assert api.post("/auth/logout", {"refresh_token": grace.refresh_token}).status_code == 204
         assert api.as_(grace).post("/auth/logout").status_code == 401
+
+    def test_is_enough_to_recover(self, api: Api) -> None:
+        assert reset(api, reset_link(api, a_user())).status_code == 204
+
+    def test_is_enough_to_prove_and_change_an_address(self, grace: Person, api: Api) -> None:
+        assert api.post("/auth/email/verify", {"token": verify_link(api, grace)}).status_code == 204
+
+        token = move(api, grace, "moved@people.test")
+
+        assert api.post("/auth/email/change/undo", {"token": token}).status_code == 204
 
     def test_is_enough_for_several_who_sign_in_at_once(self, api: Api) -> None:
         people = [a_user() for _ in range(8)]

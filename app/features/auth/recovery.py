@@ -1,0 +1,61 @@
+"""Getting back in without the password, and setting a first one."""
+
+from datetime import timedelta
+
+from app.core.caller import Caller
+from app.features.accounts import service as accounts
+from app.features.audit import service as audit
+from app.features.auth import links, notices, sessions, throttle
+from app.features.auth.verification import PENDING, Pending, send_verification
+from app.infra import db
+
+_WELCOME_LIFETIME = timedelta(hours=24)
+
+
+def forgot_password(*, email: str) -> Pending:
+    """Mail a link to set a new password, if the address is somebody's; the answer and its time tell nobody.
+
+    Beyond three an hour the last link stays good and no more mail leaves.
+    """
+    throttle.reserve(throttle.letters_from_here("forgot"))
+    person = accounts.find_addressee(email)
+    allowed = throttle.reserve_letter("forgot", accounts.address_key(email))
+    send_reset(person if allowed and person is not None and person.is_active else None)
+    return PENDING
+
+
+def send_reset(person: accounts.Addressee | None, *, template: str = "reset_password") -> None:
+    """Mail a link to set a new password; for nobody the same is done."""
+    links.send(links.RESET, template, to=person)
+
+
+def reset_password(*, token: str, new: str) -> None:
+    """Set a new password by a link, end all sessions, and note that the address is proven.
+
+    A password that is refused leaves the link good. Nobody is signed in by it, and a second factor stays asked for.
+    """
+    guesses = throttle.link("reset")
+    throttle.reserve(guesses)
+    link = links.open_link(links.RESET, token)
+    person = link.person
+    db.after_rollback(lambda: throttle.release(guesses))  # the link was right, whatever the password is
+    hashed = accounts.hash_new_password(new, hints=(person.email, person.username), field="new_password")
+    if not accounts.reset_password(person, password_hash=hashed):
+        raise links.InvalidLink
+    links.spend(link)
+    links.void(person.id, links.RESET, links.VERIFY, links.CHANGE)
+    throttle.release((*guesses, *throttle.of_account(person.id)))
+    owner = Caller(user_id=person.id)
+    audit.record("authn_password_change", target=("user", person.id), actor=owner, detail={"by": "reset"})
+    sessions.revoke_all(user_id=person.id, reason="password_reset", by=owner)
+    notices.password_changed(person)
+
+
+def welcome(person: accounts.Profile, has_password: bool) -> None:  # noqa: FBT001 -- what accounts tell
+    """Mail somebody whom an administrator made: a link to set their password, or to prove their address."""
+    if not person.is_active:
+        return
+    if has_password:
+        send_verification(person)
+    else:
+        links.send(links.RESET, "welcome_set_password", to=person, lifetime=_WELCOME_LIFETIME)
