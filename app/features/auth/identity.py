@@ -16,6 +16,7 @@ from app.core.permissions import known
 from app.core.signing import ACCESS
 from app.features.access import service as access
 from app.features.accounts import service as accounts
+from app.features.api_keys import service as api_keys
 from app.features.auth import keys
 from app.features.auth.methods import MFA
 from app.features.auth.models import Session
@@ -104,7 +105,7 @@ def identify(token: str) -> SignedIn:
 
 def profile_of(caller: Caller) -> accounts.Profile:
     """Return what is known of a caller who is signed in."""
-    if not isinstance(caller, SignedIn) or caller.profile is None:
+    if not isinstance(caller, SignedIn | api_keys.KeyHolder) or caller.profile is None:
         raise Unauthenticated
     return caller.profile
 
@@ -112,11 +113,12 @@ def profile_of(caller: Caller) -> accounts.Profile:
 def me(caller: Caller, *, changed: accounts.Profile | None = None) -> Me:
     """Return what a caller sees of themselves, from what identified them or from what they just changed."""
     profile = changed or profile_of(caller)
+    proven_at = caller.auth_time if isinstance(caller, SignedIn | api_keys.KeyHolder) else None
     known = {slot: getattr(profile, slot) for slot in accounts.Profile.__dataclass_fields__}
     return Me(
         **known,
         permissions=sorted(caller.permissions),
-        auth_time=caller.auth_time if isinstance(caller, SignedIn) and caller.auth_time else clock.now(),
+        auth_time=proven_at or clock.now(),
     )
 
 

@@ -1,9 +1,11 @@
 """The door of auth."""
 
+from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.keyring import Keyring
+from app.features.api_keys import service as api_keys
 from app.features.auth import identity, keys, sessions, throttle, tokens
-from app.features.auth.identity import Me, change_me, identify, me
+from app.features.auth.identity import Me, change_me, me
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
 from app.features.auth.keys import rotate as rotate_keys
@@ -68,6 +70,11 @@ __all__ = [
     "rotate_keys",
     "set_up",
 ]
+
+
+def identify(token: str) -> Caller:
+    """Return who a bearer token stands for at this moment, an access token or an API key; or raise InvalidToken."""
+    return api_keys.identify(token) if token.startswith(api_keys.PREFIX) else identity.identify(token)
 
 
 def connect(settings: Settings, keyring: Keyring) -> None:
