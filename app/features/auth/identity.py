@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import bindparam, select, update
 
@@ -12,7 +12,7 @@ from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.errors import Failure, InvalidToken, Unauthenticated
 from app.core.ids import UUID
-from app.core.permissions import known
+from app.core.permissions import ADMIN, Permission, known
 from app.core.signing import ACCESS
 from app.features.access import service as access
 from app.features.accounts import service as accounts
@@ -21,7 +21,7 @@ from app.features.auth import keys
 from app.features.auth.methods import MFA
 from app.features.auth.models import Session
 from app.infra import db
-from app.infra.query import Query
+from app.infra.query import Query, Row
 from app.web.versions import Guard
 
 _TOUCH = timedelta(minutes=1)
@@ -50,6 +50,14 @@ _IDENTITY = Query(
     )
 )
 """A row for each role."""
+
+_ACTING = cast("access.UserIdColumn", Session.impersonator_id)
+_IMPERSONATOR = Query(
+    access.join_roles(
+        accounts.join_users(select(Session.id.label("sid")).where(Session.id == bindparam("sid")), _ACTING), _ACTING
+    )
+)
+"""A row for each role of who acts as the user, none unless they may come in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +95,15 @@ def identify(token: str) -> SignedIn:
         _touch(row.sid)
     roles = tuple(sorted(row.role for row in rows if row.role is not None))
     lacks_second_factor = MFA not in row.methods and not _guarded_roles.isdisjoint(roles)
-    held = () if lacks_second_factor else (name for row in rows for name in row.role_permissions or ())
+    held = frozenset[str]() if lacks_second_factor else _held(rows)
+    if row.impersonator_id is not None:
+        held &= _lent(row.sid, to_act_as=roles)
     return SignedIn(
         user_id=row.id,
         session_id=row.sid,
         username=row.username,
         roles=roles,
-        permissions=known(set(held)),
+        permissions=held,
         impersonator_id=row.impersonator_id,
         reauthenticated=row.reauthenticated_at is not None and now - row.reauthenticated_at < _STEP_UP,
         lacks_second_factor=lacks_second_factor,
@@ -134,6 +144,21 @@ def session_id_of(claim: object) -> UUID:
         return UUID(str(claim))
     except ValueError as error:
         raise InvalidToken from error
+
+
+def _lent(session_id: UUID, *, to_act_as: tuple[str, ...]) -> frozenset[str]:
+    """Return what an impersonator may do now; raise InvalidToken unless they may still act as such a user."""
+    rows = _IMPERSONATOR.rows(sid=session_id)
+    held = _held(rows)
+    if ADMIN in to_act_as or Permission.USERS_IMPERSONATE not in held:
+        raise InvalidToken
+    if not rows[0].mfa_enabled and not _guarded_roles.isdisjoint(row.role for row in rows):
+        raise InvalidToken
+    return held
+
+
+def _held(rows: list[Row]) -> frozenset[str]:
+    return known({name for row in rows for name in row.role_permissions or ()})
 
 
 def _touch(session_id: UUID) -> None:

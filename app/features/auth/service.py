@@ -6,6 +6,8 @@ from app.core.keyring import Keyring
 from app.features.api_keys import service as api_keys
 from app.features.auth import identity, keys, sessions, throttle, tokens
 from app.features.auth.identity import Me, change_me, me
+from app.features.auth.impersonation import AdministratorProtected, Impersonation, InactiveAccount, OwnAccount
+from app.features.auth.impersonation import start as impersonate
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
 from app.features.auth.keys import rotate as rotate_keys
@@ -39,9 +41,13 @@ from app.features.auth.tokens import RefreshTokenReused, TokenPair, refresh
 
 __all__ = [
     "AccountDisabled",
+    "AdministratorProtected",
+    "Impersonation",
+    "InactiveAccount",
     "InvalidCode",
     "InvalidCredentials",
     "Me",
+    "OwnAccount",
     "RefreshTokenReused",
     "SessionView",
     "TokenPair",
@@ -55,6 +61,7 @@ __all__ = [
     "ensure_keys",
     "forget_old_guesses",
     "identify",
+    "impersonate",
     "list_sessions",
     "login",
     "logout",
