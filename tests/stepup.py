@@ -12,12 +12,17 @@ from tests.api import Api, Person
 KEYS = "/api/v1/api-keys"
 
 
-def stepped_up(api: Api, person: Person) -> Api:
-    """Return a client of somebody who has reauthenticated just now, in all their sessions."""
-    client = api.as_(person)
+def proven(person: Person) -> None:
+    """Let somebody have reauthenticated just now, in all their sessions."""
     with db.unit_of_work():
         mine = update(Session).where(Session.user_id == person.id)
         db.session().execute(mine.values(reauthenticated_at=clock.now()))
+
+
+def stepped_up(api: Api, person: Person) -> Api:
+    """Return a client of somebody who has reauthenticated just now."""
+    client = api.as_(person)
+    proven(person)
     return client
 
 

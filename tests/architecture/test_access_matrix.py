@@ -13,10 +13,11 @@ from app.features.access import service as access
 from app.features.accounts import service as accounts
 from app.infra import db
 from tests.api import Api, Person, a_role, a_user
+from tests.stepup import a_key, proven, with_key
 from tests.world import PASSWORD, World
 
 TABLE = Path(__file__).parents[2] / "docs" / "access-matrix.md"
-CALLERS = ("anonymous", "user", "reader", "administrator", "disabled", "dead")
+CALLERS = ("anonymous", "user", "reader", "administrator", "disabled", "dead", "key")
 MISSING_ID = 10**9
 
 
@@ -67,6 +68,13 @@ def _dead(api: Api) -> tuple[Api, Person]:
     return signed_in, person
 
 
+def _key(api: Api) -> tuple[Api, Person]:
+    owner = a_user(roles=("admin",))
+    key = a_key(api, owner)
+    owner.access_token = owner.refresh_token = None
+    return with_key(api, key), owner
+
+
 WHO: dict[str, Callable[[Api], tuple[Api, Person]]] = {
     "anonymous": _anonymous,
     "user": lambda api: _signed_in(api, ("user",)),
@@ -74,16 +82,19 @@ WHO: dict[str, Callable[[Api], tuple[Api, Person]]] = {
     "administrator": lambda api: _signed_in(api, ("admin",)),
     "disabled": _disabled,
     "dead": _dead,
+    "key": _key,
 }
 
 
 def _body(row: Row, person: Person, signing_in: Person) -> Any:
     return {
+        "POST /api/v1/api-keys": {"name": "a program", "scopes": []},
         "POST /api/v1/roles": {"name": "made", "permissions": ["users:read"]},
         "PATCH /api/v1/roles/{role_id}": {"description": "Changed."},
         "POST /api/v1/users": {"username": "made", "email": "made@people.test"},
         "PUT /api/v1/users/{user_id}": {"username": "changed", "email": "changed@people.test"},
         "PATCH /api/v1/users/{user_id}": {"first_name": "Changed"},
+        "POST /api/v1/users/{user_id}/impersonate": {"reason": "They asked for help."},
         "POST /api/v1/visits": {"page": "/"},
         "POST /auth/login": {"username": signing_in.username, "password": PASSWORD},
         "PATCH /auth/me": {"first_name": "Changed"},
@@ -95,7 +106,7 @@ def _body(row: Row, person: Person, signing_in: Person) -> Any:
 
 def _path(row: Row, api: Api) -> str:
     """Name something that is there, or is not, as the row says."""
-    if row.about == "missing":
+    if "missing" in row.about:
         return row.path.format(role_id=MISSING_ID, user_id=MISSING_ID)
     spare = a_role("users:read")
     roles = {role.name: role.id for role in access.list_roles(page=PageRequest(per_page=100)).items}
@@ -104,7 +115,8 @@ def _path(row: Row, api: Api) -> str:
         with db.unit_of_work():
             accounts.delete(user_id=there.id, guard=lambda _version: None, by=OPERATOR)
     session = api.as_(there).get("/auth/sessions").result[0]["id"] if "session_id" in row.path else None
-    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session)
+    key = a_key(api, there)["id"] if "key_id" in row.path else None
+    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session, key_id=key)
 
 
 class TestAccessMatrix:
@@ -112,6 +124,8 @@ class TestAccessMatrix:
     def test_each_caller_gets_what_the_table_says(self, row: Row, caller: str, api: Api) -> None:
         path = _path(row, api)
         client, person = WHO[caller](api)
+        if "reauthenticated" in row.about:
+            proven(person)
 
         answer = client.send(row.method, path, _body(row, person, a_user()))
 

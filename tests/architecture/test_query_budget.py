@@ -8,14 +8,16 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.core.caller import OPERATOR
+from app.core.caller import OPERATOR, Caller
 from app.core.permissions import EVERYTHING
 from app.features.access import service as access
+from app.features.api_keys import service as api_keys
 from app.features.auth import service as auth
 from app.features.auth import sessions as auth_sessions
 from app.features.visits import service as visits
 from app.infra import db
 from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, some_users
+from tests.stepup import KEYS, a_key, stepped_up
 from tests.world import PASSWORD, World, counted_statements
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
@@ -65,6 +67,18 @@ class Scene:
         return f"/auth/sessions/{self.own.get('/auth/sessions').result[0]['id']}"
 
     @cached_property
+    def sure(self) -> Api:
+        return stepped_up(self.api, self.person)
+
+    @cached_property
+    def key(self) -> str:
+        return f"{KEYS}/{a_key(self.api, self.person)['id']}"
+
+    @cached_property
+    def impersonator(self) -> Api:
+        return stepped_up(self.api, a_holder_of(*EVERYTHING))
+
+    @cached_property
     def login(self) -> dict[str, str]:
         return {"username": a_user().username, "password": PASSWORD}
 
@@ -89,6 +103,13 @@ def sessions(scene: Scene, number: int) -> None:
     with db.unit_of_work():
         for _ in range(number):
             auth_sessions.start(user_id=person.id, methods=["pwd"])
+
+
+def keys(scene: Scene, number: int) -> None:
+    me = Caller(user_id=scene.person.id)
+    with db.unit_of_work():
+        for _ in range(number - 1):
+            api_keys.create(name="crowd", scopes=[], expires_in=60, by=me)
 
 
 def pages(scene: Scene, number: int) -> None:
@@ -128,6 +149,9 @@ def anybody(path: str) -> Callable[[Scene], Callable[[], Answer]]:
 BUDGETS = {
     "GET /": Budget(7, anybody("/"), pages),
     "GET /.well-known/jwks.json": Budget(0, anybody("/.well-known/jwks.json")),
+    "GET /api/v1/api-keys": Budget(3, lambda s: partial(s.sure.get, f"{KEYS}?per_page=100"), keys),
+    "POST /api/v1/api-keys": Budget(10, lambda s: partial(s.sure.post, KEYS, {"name": "x", "scopes": []}), keys),
+    "DELETE /api/v1/api-keys/<uuid:key_id>": Budget(6, lambda s: partial(s.sure.delete, s.key)),
     "GET /api/v1/audit-events": Budget(3, mighty(f"{EVENTS}?per_page=100"), roles),
     "GET /api/v1/permissions": Budget(1, mighty("/api/v1/permissions")),
     "GET /api/v1/roles": Budget(3, mighty(f"{ROLES}?per_page=100"), roles),
@@ -144,27 +168,30 @@ BUDGETS = {
         19, lambda s: partial(s.mighty.put, s.user, {"username": "newcomer", "email": "newcomer@people.test"})
     ),
     "PATCH /api/v1/users/<id:user_id>": Budget(
-        23, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
+        25, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
     ),
-    "DELETE /api/v1/users/<id:user_id>": Budget(13, lambda s: partial(s.mighty.delete, s.user), sessions),
+    "DELETE /api/v1/users/<id:user_id>": Budget(15, lambda s: partial(s.mighty.delete, s.user), sessions),
+    "POST /api/v1/users/<id:user_id>/impersonate": Budget(
+        12, lambda s: partial(s.impersonator.post, f"{s.user}/impersonate", {"reason": "They asked."}), sessions
+    ),
     "POST /api/v1/users/<id:user_id>/restore": Budget(11, lambda s: partial(s.mighty.post, f"{s.gone}/restore")),
     "POST /api/v1/users/<id:user_id>/sessions:revoke": Budget(
-        8, lambda s: partial(s.mighty.post, f"{s.user}/sessions:revoke"), sessions
+        9, lambda s: partial(s.mighty.post, f"{s.user}/sessions:revoke"), sessions
     ),
     "GET /api/v1/visits": Budget(3, anybody(VISITS), pages),
     "POST /api/v1/visits": Budget(7, lambda s: partial(s.api.post, VISITS), pages),
     "POST /auth/login": Budget(16, lambda s: partial(s.api.post, "/auth/login", s.login)),
-    "POST /auth/logout": Budget(6, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
+    "POST /auth/logout": Budget(7, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
-    "POST /auth/password/change": Budget(17, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
+    "POST /auth/password/change": Budget(18, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
     "POST /auth/refresh": Budget(
         7, lambda s: partial(s.api.post, "/auth/refresh", {"refresh_token": s.person.refresh_token})
     ),
     "POST /auth/register": Budget(14, lambda s: partial(s.api.post, "/auth/register", s.new)),
     "GET /auth/sessions": Budget(3, lambda s: partial(s.own.get, "/auth/sessions?per_page=100"), sessions),
-    "DELETE /auth/sessions": Budget(6, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
-    "DELETE /auth/sessions/<uuid:session_id>": Budget(6, lambda s: partial(s.own.delete, s.session)),
+    "DELETE /auth/sessions": Budget(7, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
+    "DELETE /auth/sessions/<uuid:session_id>": Budget(7, lambda s: partial(s.own.delete, s.session)),
     "GET /docs": Budget(0, anybody("/docs")),
     "GET /health": Budget(0, anybody("/health")),
     "GET /healthz": Budget(0, anybody("/healthz")),
