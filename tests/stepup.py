@@ -36,3 +36,11 @@ def a_key(api: Api, owner: Person, *scopes: str, **more: Any) -> dict[str, Any]:
 def with_key(api: Api, key: dict[str, Any]) -> Api:
     """Return a client that sends this key as bearer."""
     return Api(api.app, key["secret"], dict(api.headers), api.address)
+
+
+def as_another(api: Api, impersonator: Person, user: Person) -> Api:
+    """Return a client of somebody who acts as a user."""
+    path = f"/api/v1/users/{user.id}/impersonate"
+    answer = stepped_up(api, impersonator).post(path, {"reason": "They asked for help."})
+    assert answer.status_code == 200, answer.text
+    return Api(api.app, answer.result["access_token"], dict(api.headers), api.address)
