@@ -115,7 +115,7 @@ class TestBody:
             {"prefix": "ak_aaaaaaaaaaaa"},
             {"hash": "0" * 64},
             {"secret": "mine"},
-            {"id": str(uuid4())},
+            {"id": "01a1fdb4-96cb-7666-9087-3e862957802c"},
             {"created_at": "2020-01-01T00:00:00.000Z"},
             {"expires_at": "2099-01-01T00:00:00.000Z"},
             {"revoked_at": None},

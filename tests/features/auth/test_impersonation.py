@@ -11,7 +11,7 @@ from tests.features.auth.looks import audited, live_sessions_of, sessions_of, se
 from tests.features.auth.together import at_once
 from tests.mails import letters
 from tests.stepup import a_key, as_another, proven, stepped_up, with_key
-from tests.world import PASSWORD, counted_statements
+from tests.world import PASSWORD, World, counted_statements
 
 REASON = "They asked for help."
 BODY = {"reason": REASON}
@@ -371,3 +371,21 @@ class TestEnds:
         assert answers[4].status_code == 204
         assert {answer.status_code for answer in answers[:4]} <= {200, 401}
         assert [session for user in users for session in live_sessions_of(user)] == []
+
+
+class TestSecondFactor:
+    def test_is_asked_of_the_impersonator_where_a_role_of_theirs_needs_one(self, api: Api, world: World) -> None:
+        with_one, without = an_admin(), an_admin()
+        set_user(with_one, mfa_enabled=True)
+        tokens = [as_another(api, admin, a_user()).token for admin in (with_one, without)]
+        app = world.with_settings(mfa_required_roles=("admin",))
+
+        assert [Api(app, token).get(ME).status_code for token in tokens] == [200, 401]
+
+    def test_of_the_user_is_not_lent(self, api: Api, world: World) -> None:
+        grace = a_user(roles=(a_role("users:read", name="guarded"),))
+        set_user(grace, mfa_enabled=True)
+        acting = as_another(api, an_admin(), grace)
+        app = world.with_settings(mfa_required_roles=("guarded",))
+
+        assert Api(app, acting.token).get("/api/v1/users").code == "SECOND_FACTOR_REQUIRED"
