@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from app.core import clock
-from app.features.auth.models import OneTimeCode, Session
+from app.features.auth.models import OneTimeCode
 from app.infra import db
 from tests.api import Answer, Api, Person
 from tests.mails import letters
+from tests.stepup import stepped_up
 
 NEW_PASSWORD = "Another-Horse-8-Staple"
 
@@ -23,15 +23,6 @@ def verify_link(api: Api, person: Person) -> str:
     """Return the code of a link to prove an address."""
     assert api.post("/auth/email/resend", {"email": person.email}).status_code == 202
     return letters("verify_email")[-1].token
-
-
-def stepped_up(api: Api, person: Person) -> Api:
-    """Return a client of somebody who proved in this minute that it is them."""
-    signed_in = api.as_(person)
-    with db.unit_of_work():
-        mine = update(Session).where(Session.user_id == person.id)
-        db.session().execute(mine.values(reauthenticated_at=clock.now()))
-    return signed_in
 
 
 def ask_to_move(api: Api, person: Person, new_email: str) -> Answer:

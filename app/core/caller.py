@@ -26,6 +26,14 @@ class Caller:
     reauthenticated: bool = False
     lacks_second_factor: bool = False
 
+    @property
+    def counted_as(self) -> str:
+        """Name whose requests these are: each key's, each user's, and each administrator's as somebody else."""
+        if self.key_id is not None:
+            return f"key:{self.key_id}"
+        acting = "" if self.impersonator_id is None else f"user:{self.impersonator_id} as "
+        return f"{acting}user:{self.user_id}"
+
     def holds(self, permissions: AbstractSet[str]) -> bool:
         """Tell whether the caller has all of these: nobody gives, takes or overrules what they lack."""
         return self.trusted or self.permissions >= permissions

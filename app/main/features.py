@@ -16,6 +16,8 @@ from app.features.access import service as access
 from app.features.accounts import cli as accounts_cli
 from app.features.accounts import routes as accounts_routes
 from app.features.accounts import service as accounts
+from app.features.api_keys import routes as api_keys_routes
+from app.features.api_keys import service as api_keys
 from app.features.audit import cli as audit_cli
 from app.features.audit import routes as audit_routes
 from app.features.audit import service as audit
@@ -46,6 +48,7 @@ BLUEPRINTS = (
     link_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
+    api_keys_routes.routes,
     visits_routes.routes,
     health_routes.routes,
     audit_routes.routes,
@@ -70,14 +73,15 @@ def install(app: Flask, settings: Settings) -> None:
     mail.connect(settings)
     accounts.connect(settings)
     factors.connect(settings)
+    api_keys.connect(settings)
     auth.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
     reference.connect(settings)
-    caller.plug(auth.identify)
+    caller.plug(auth.identify, key=api_keys.identify)
     web_idempotency.plug(idempotency.KeptAnswers(keyring))
     caller.on_refusal(audit.record_refusal)
-    accounts.when_locked_out(_end_sessions)
+    accounts.when_locked_out(_lock_out)
     accounts.when_created(auth.welcome)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -110,5 +114,6 @@ def _install_commands(root: click.Group) -> None:
     accounts_cli.register(root)
 
 
-def _end_sessions(user_id: int) -> None:
+def _lock_out(user_id: int) -> None:
     auth.revoke_all(user_id=user_id, reason="locked_out")
+    api_keys.revoke_all(user_id=user_id, reason="locked_out")

@@ -44,12 +44,13 @@ Identify = Callable[[str], Caller]
 
 _caller: ContextVar[Caller] = ContextVar("caller", default=OPERATOR)
 _identify: Identify | None = None
+_identify_key: Identify | None = None
 
 
-def plug(identify: Identify) -> None:
-    """Set who turns the token of a request into a caller, or raises InvalidToken."""
-    global _identify  # noqa: PLW0603 -- set once during assembly
-    _identify = identify
+def plug(identify: Identify, *, key: Identify | None = None) -> None:
+    """Set who turns a bearer token, and who a key in X-API-Key, into a caller or raises InvalidToken."""
+    global _identify, _identify_key
+    _identify, _identify_key = identify, key
 
 
 def current() -> Caller:
@@ -101,12 +102,15 @@ def requires(*permissions: Permission) -> Callable[[V], V]:
 
 def identify() -> Caller:
     """Return who sends this request, or raise Unauthenticated."""
-    token = bearer()
-    if token is None:
+    token, key = bearer(), request.environ.get("HTTP_X_API_KEY")
+    if token is None and key is None:
         raise Unauthenticated
-    if _identify is None:
+    if token is not None and key is not None:
+        raise InvalidToken("Send one of them: a bearer token, or an API key as X-API-Key.")
+    prove, proof = (_identify, token) if key is None else (_identify_key, key)
+    if prove is None or proof is None:
         raise InvalidToken
-    caller = _identify(token)
+    caller = prove(proof)
     _caller.set(caller)
     origin.current().user_id = caller.user_id
     return caller
@@ -121,18 +125,23 @@ def bearer() -> str | None:
 def authorise(declaration: Declaration, caller: Caller) -> None:
     """Raise Forbidden unless the caller may do what the view declares; nothing is looked up before."""
     if isinstance(declaration.access, frozenset) and not caller.holds(declaration.access):
-        for observe in _refusals:
-            observe(caller, declaration.access)
-        raise SecondFactorRequired if caller.lacks_second_factor else Forbidden
+        lacking = SecondFactorRequired() if caller.lacks_second_factor else Forbidden()
+        raise _refused(lacking, caller, declaration.access)
     if declaration.access is Access.PUBLIC:
         return
-    needs_session = declaration.in_person or declaration.access is Access.AUTHENTICATED
-    if caller.key_id is not None and needs_session and not declaration.open_to_keys:
-        raise SessionRequired
+    if caller.key_id is not None and not takes_keys(declaration):
+        raise _refused(SessionRequired(), caller)
     if caller.impersonator_id is not None and declaration.in_person:
-        raise ImpersonationForbids
+        raise _refused(ImpersonationForbids(), caller)
     if declaration.step_up and not caller.reauthenticated:
         raise ReauthenticationRequired
+
+
+def takes_keys(declaration: Declaration) -> bool:
+    """Tell whether a view that is not public can be called with an API key."""
+    if declaration.in_person:
+        return False
+    return isinstance(declaration.access, frozenset) or declaration.open_to_keys
 
 
 def refusals(declaration: Declaration) -> Iterator[type[Forbidden]]:
@@ -141,7 +150,7 @@ def refusals(declaration: Declaration) -> Iterator[type[Forbidden]]:
         return
     if isinstance(declaration.access, frozenset):
         yield from (Forbidden, SecondFactorRequired)
-    if declaration.in_person or (declaration.access is Access.AUTHENTICATED and not declaration.open_to_keys):
+    if not takes_keys(declaration):
         yield SessionRequired
     if declaration.in_person:
         yield ImpersonationForbids
@@ -149,11 +158,17 @@ def refusals(declaration: Declaration) -> Iterator[type[Forbidden]]:
         yield ReauthenticationRequired
 
 
-Refusal = Callable[[Caller, frozenset[Permission]], None]
+Refusal = Callable[[Caller, frozenset[Permission], str], None]
 _refusals: list[Refusal] = []
 
 
 def on_refusal(observe: Refusal) -> None:
-    """Let the audit hear of callers who lacked a permission."""
+    """Let the audit hear of callers who lacked permissions, or tried what is not for keys or impersonators."""
     if observe not in _refusals:
         _refusals.append(observe)
+
+
+def _refused(failure: Forbidden, caller: Caller, permissions: frozenset[Permission] = frozenset()) -> Forbidden:
+    for observe in _refusals:
+        observe(caller, permissions, failure.code)
+    return failure

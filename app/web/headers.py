@@ -85,7 +85,7 @@ _PREFLIGHT = [
     ("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE"),
     (
         "Access-Control-Allow-Headers",
-        "Authorization, Content-Type, If-Match, Idempotency-Key, X-Request-ID, traceparent",
+        "Authorization, Content-Type, If-Match, Idempotency-Key, X-API-Key, X-Request-ID, traceparent",
     ),
     ("Access-Control-Max-Age", "600"),
 ]

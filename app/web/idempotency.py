@@ -16,6 +16,7 @@ from app.core import origin
 from app.core.errors import Conflict, Invalid, Malformed
 from app.core.network import client_network
 from app.infra import db
+from app.web import caller as callers
 from app.web.declaration import Declaration
 
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
@@ -121,6 +122,7 @@ def find(declaration: Declaration, body: BaseModel | None) -> Repeat | None:
     found = _KEY.fullmatch(given)
     if found is None:
         raise InvalidIdempotencyKey
-    who = f"user:{source.user_id}" if source.user_id else f"address:{client_network(source.ip)}"
+    caller = callers.current()
+    who = caller.counted_as if caller.user_id else f"address:{client_network(source.ip)}"
     sent = "" if body is None else body.model_dump_json()
     return Repeat(_store, f"{who} {found[1]}", f"{request.path} {request.query_string!r} {sent}")

@@ -1,4 +1,4 @@
-"""Traffic limits: so many requests a minute for each user, or for each address that is not signed in.
+"""Traffic limits: so many requests a minute for each user, each API key, or each address that is not signed in.
 
 Guesses of passwords and codes are not limited here but in the database (``features/auth/throttle.py``).
 """
@@ -61,7 +61,7 @@ def spend(declaration: Declaration, caller: Caller | None) -> None:
     """Count this request against each quota that holds for it; raise TooMany beyond one."""
     if not _policies or declaration.exempt:
         return
-    who = f"user:{caller.user_id}" if caller else f"address:{client_network(origin.current().ip)}"
+    who = caller.counted_as if caller else f"address:{client_network(origin.current().ip)}"
     general = "default" if caller else "anonymous"
     spent = [_spend_one(_policies[name], who) for name in (general, *declaration.limits)]
     _announce(spent)

@@ -26,6 +26,20 @@ _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 _PARAMETER = re.compile(r"{(\w+)}")
 _ID = {"type": "integer", "format": "int64", "minimum": 0}
 _UUID = {"type": "string", "format": "uuid"}
+_SECURITY_SCHEMES: Json = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token of a sign-in, or an API key where `apiKey` is offered too.",
+    },
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key, `ak_…`. Send this or a bearer token, not both.",
+    },
+}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -65,12 +79,6 @@ def document(app: Flask, settings: Settings) -> Json:
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, shapes)
-    bearer = {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "The access token of a sign-in.",
-    }
     written = {
         "openapi": "3.1.0",
         "info": {
@@ -81,7 +89,7 @@ def document(app: Flask, settings: Settings) -> Json:
         },
         "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
         "paths": paths,
-        "components": {"schemas": shapes.components, "securitySchemes": {"bearer": bearer}},
+        "components": {"schemas": shapes.components, "securitySchemes": _SECURITY_SCHEMES},
     }
     OpenAPI.model_validate(written)
     return written
@@ -109,7 +117,7 @@ def _operation(endpoint: Endpoint, shapes: Shapes) -> Json:
         "summary": summary.removesuffix("."),
         "description": " ".join(part for part in (rest, _needs(declaration)) if part),
         "tags": [endpoint.tag],
-        "security": [] if declaration.access is Access.PUBLIC else [{"bearer": []}],
+        "security": _security(declaration),
         "parameters": [*_in_path(endpoint), *_in_query(declaration), *_in_header(endpoint)],
         "responses": {str(status): answer for status, answer in sorted(_responses(endpoint, shapes).items())},
     }
@@ -117,6 +125,13 @@ def _operation(endpoint: Endpoint, shapes: Shapes) -> Json:
         content = {_JSON: {"schema": shapes.body(declaration.takes)}}
         operation["requestBody"] = {"required": not declaration.body_optional, "content": content}
     return {name: value for name, value in operation.items() if value != ""}
+
+
+def _security(declaration: Declaration) -> list[Json]:
+    """Return what proves who calls, any of these."""
+    if declaration.access is Access.PUBLIC:
+        return []
+    return [{"bearer": []}, {"apiKey": []}] if caller.takes_keys(declaration) else [{"bearer": []}]
 
 
 def _operation_id(endpoint: Endpoint) -> str:

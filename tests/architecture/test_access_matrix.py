@@ -15,10 +15,11 @@ from app.infra import db
 from tests.api import Api, Person, a_role, a_user
 from tests.features.auth.passkeys import a_passkey
 from tests.features.factors.authenticator import Authenticator
+from tests.stepup import a_key, proven, with_key
 from tests.world import PASSWORD, World
 
 TABLE = Path(__file__).parents[2] / "docs" / "access-matrix.md"
-CALLERS = ("anonymous", "user", "reader", "administrator", "disabled", "dead")
+CALLERS = ("anonymous", "user", "reader", "administrator", "disabled", "dead", "key")
 MISSING_ID = 10**9
 
 
@@ -69,6 +70,13 @@ def _dead(api: Api) -> tuple[Api, Person]:
     return signed_in, person
 
 
+def _key(api: Api) -> tuple[Api, Person]:
+    owner = a_user(roles=("admin",))
+    key = a_key(api, owner)
+    owner.access_token = owner.refresh_token = None
+    return with_key(api, key), owner
+
+
 WHO: dict[str, Callable[[Api], tuple[Api, Person]]] = {
     "anonymous": _anonymous,
     "user": lambda api: _signed_in(api, ("user",)),
@@ -76,16 +84,19 @@ WHO: dict[str, Callable[[Api], tuple[Api, Person]]] = {
     "administrator": lambda api: _signed_in(api, ("admin",)),
     "disabled": _disabled,
     "dead": _dead,
+    "key": _key,
 }
 
 
 def _body(row: Row, person: Person, signing_in: Person) -> Any:
     return {
+        "POST /api/v1/api-keys": {"name": "a program", "scopes": []},
         "POST /api/v1/roles": {"name": "made", "permissions": ["users:read"]},
         "PATCH /api/v1/roles/{role_id}": {"description": "Changed."},
         "POST /api/v1/users": {"username": "made", "email": "made@people.test"},
         "PUT /api/v1/users/{user_id}": {"username": "changed", "email": "changed@people.test"},
         "PATCH /api/v1/users/{user_id}": {"first_name": "Changed"},
+        "POST /api/v1/users/{user_id}/impersonate": {"reason": "They asked for help."},
         "POST /api/v1/visits": {"page": "/"},
         "POST /auth/login/mfa": {"mfa_token": "unknown", "code": "000000"},
         "POST /auth/mfa/totp/confirm": {"code": "000000"},
@@ -119,12 +130,8 @@ def _path(row: Row, api: Api) -> str:
             accounts.delete(user_id=there.id, guard=lambda _version: None, by=OPERATOR)
     session = api.as_(there).get("/auth/sessions").result[0]["id"] if "session_id" in row.path else None
     passkey = a_passkey(there) if "passkey_id" in row.path else None
-    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session, passkey_id=passkey)
-
-
-def _prepare(row: Row, client: Api) -> None:
-    if "reauthenticated" in row.about:
-        client.post("/auth/reauth", {"password": PASSWORD})
+    key = a_key(api, there)["id"] if "key_id" in row.path else None
+    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session, passkey_id=passkey, key_id=key)
 
 
 class TestAccessMatrix:
@@ -132,7 +139,8 @@ class TestAccessMatrix:
     def test_each_caller_gets_what_the_table_says(self, row: Row, caller: str, api: Api) -> None:
         path = _path(row, api)
         client, person = WHO[caller](api)
-        _prepare(row, client)
+        if "reauthenticated" in row.about:
+            proven(person)
 
         answer = client.send(row.method, path, _body(row, person, a_user()))
 

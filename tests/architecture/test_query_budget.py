@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.core.caller import OPERATOR
+from app.core.caller import OPERATOR, Caller
 from app.core.permissions import EVERYTHING
 from app.features.access import service as access
+from app.features.api_keys import service as api_keys
 from app.features.auth import service as auth
 from app.features.auth import sessions as auth_sessions
 from app.features.visits import service as visits
@@ -27,7 +28,8 @@ from tests.features.auth.passkeys import (
     request,
 )
 from tests.features.factors.authenticator import Authenticator as Device
-from tests.links import NEW_PASSWORD, change_link, move, reset_link, stepped_up, verify_link
+from tests.links import NEW_PASSWORD, change_link, move, reset_link, verify_link
+from tests.stepup import KEYS, a_key, stepped_up
 from tests.world import PASSWORD, World, counted_statements
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
@@ -126,6 +128,14 @@ class Scene:
         return f"{PASSKEYS}/{a_passkey(self.person)}"
 
     @cached_property
+    def key(self) -> str:
+        return f"{KEYS}/{a_key(self.api, self.person)['id']}"
+
+    @cached_property
+    def impersonator(self) -> Api:
+        return stepped_up(self.api, a_holder_of(*EVERYTHING))
+
+    @cached_property
     def login(self) -> dict[str, str]:
         return {"username": a_user().username, "password": PASSWORD}
 
@@ -178,6 +188,13 @@ def passkeys(scene: Scene, number: int) -> None:
         a_passkey(scene.person)
 
 
+def keys(scene: Scene, number: int) -> None:
+    me = Caller(user_id=scene.person.id)
+    with db.unit_of_work():
+        for _ in range(number - 1):
+            api_keys.create(name="crowd", scopes=[], expires_in=60, by=me)
+
+
 def pages(scene: Scene, number: int) -> None:
     scene.api.get("/")
     for place in range(number):
@@ -223,6 +240,9 @@ def anybody(path: str) -> Callable[[Scene], Callable[[], Answer]]:
 BUDGETS = {
     "GET /": Budget(7, anybody("/"), pages),
     "GET /.well-known/jwks.json": Budget(0, anybody("/.well-known/jwks.json")),
+    "GET /api/v1/api-keys": Budget(3, lambda s: partial(s.sure.get, f"{KEYS}?per_page=100"), keys),
+    "POST /api/v1/api-keys": Budget(10, lambda s: partial(s.sure.post, KEYS, {"name": "x", "scopes": []}), keys),
+    "DELETE /api/v1/api-keys/<uuid:key_id>": Budget(6, lambda s: partial(s.sure.delete, s.key)),
     "GET /api/v1/audit-events": Budget(3, mighty(f"{EVENTS}?per_page=100"), roles),
     "GET /api/v1/permissions": Budget(1, mighty("/api/v1/permissions")),
     "GET /api/v1/roles": Budget(3, mighty(f"{ROLES}?per_page=100"), roles),
@@ -241,9 +261,12 @@ BUDGETS = {
     "PATCH /api/v1/users/<id:user_id>": Budget(
         24, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
     ),
-    "DELETE /api/v1/users/<id:user_id>": Budget(14, lambda s: partial(s.mighty.delete, s.user), sessions),
+    "DELETE /api/v1/users/<id:user_id>": Budget(15, lambda s: partial(s.mighty.delete, s.user), sessions),
     "DELETE /api/v1/users/<id:user_id>/mfa": Budget(
         22, lambda s: partial(reauthenticated(s.api, s.helper).delete, f"{s.holding}/mfa"), sessions
+    ),
+    "POST /api/v1/users/<id:user_id>/impersonate": Budget(
+        12, lambda s: partial(s.impersonator.post, f"{s.user}/impersonate", {"reason": "They asked."}), sessions
     ),
     "POST /api/v1/users/<id:user_id>/restore": Budget(11, lambda s: partial(s.mighty.post, f"{s.gone}/restore")),
     "POST /api/v1/users/<id:user_id>/sessions:revoke": Budget(
@@ -289,7 +312,7 @@ BUDGETS = {
     "POST /auth/register": Budget(18, lambda s: partial(s.api.post, "/auth/register", s.new)),
     "GET /auth/sessions": Budget(3, lambda s: partial(s.own.get, "/auth/sessions?per_page=100"), sessions),
     "DELETE /auth/sessions": Budget(7, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
-    "DELETE /auth/sessions/<uuid:session_id>": Budget(6, lambda s: partial(s.own.delete, s.session)),
+    "DELETE /auth/sessions/<uuid:session_id>": Budget(7, lambda s: partial(s.own.delete, s.session)),
     "GET /docs": Budget(0, anybody("/docs")),
     "GET /health": Budget(0, anybody("/health")),
     "GET /healthz": Budget(0, anybody("/healthz")),

@@ -63,6 +63,28 @@ class TestAccess:
                 create_app(settings(world.var))
 
 
+class TestInAnothersName:
+    def test_nothing_of_an_account_can_be_changed_but_its_profile(self, world: World) -> None:
+        views = [
+            (rule.rule, method, of(world.app.view_functions[rule.endpoint]))
+            for rule in declared(world.app)
+            for method in (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+        ]
+
+        open_to_impersonators = {
+            f"{method} {path}"
+            for path, method, view in views
+            if view.access is Access.AUTHENTICATED and not view.in_person
+        }
+
+        assert open_to_impersonators == {"PATCH /auth/me"}
+
+    def test_a_key_is_taken_nowhere_but_where_a_permission_is_asked_and_to_see_whose_it_is(self, world: World) -> None:
+        views = [(rule.endpoint, of(world.app.view_functions[rule.endpoint])) for rule in declared(world.app)]
+
+        assert [endpoint for endpoint, view in views if view.open_to_keys] == ["auth.show_me"]
+
+
 class TestMethods:
     def test_the_audit_trail_has_no_route_that_writes(self, world: World) -> None:
         methods = {

@@ -4,7 +4,8 @@ from app.web.application import Routes
 from app.web.caller import authenticated, public
 from app.web.limits import limited
 from app.web.schemas import returns
-from tests.api import a_user
+from tests.api import a_user, an_admin
+from tests.stepup import a_key, as_another, with_key
 from tests.web.quotas import LOGIN, ME, NOBODY, VISITS, rates, serving, statuses
 from tests.world import World
 
@@ -167,3 +168,30 @@ class TestLimited:
         answers = [grace.at(f"192.0.2.{number}").get("/narrow/for-users") for number in range(3)]
 
         assert statuses(answers) == [204, 204, 429]
+
+
+class TestKeys:
+    def test_requests_are_counted_by_key_and_not_by_owner(self, world: World) -> None:
+        api = serving(world, ratelimit_default="3/minute")
+        grace = a_user()
+        first, second = (with_key(api, a_key(api, grace)) for _ in range(2))
+
+        answers = [*(first.at(f"192.0.2.{number}").get(ME) for number in range(4)), second.get(ME)]
+
+        assert statuses(answers) == [200, 200, 200, 429, 200]
+
+    def test_requests_with_dead_keys_are_counted_by_address(self, world: World) -> None:
+        api = serving(world, ratelimit_anonymous="2/minute")
+
+        assert statuses([api.get(ME, headers={"X-API-Key": "ak_x"}) for _ in range(3)]) == [401, 401, 429]
+
+
+class TestImpersonators:
+    def test_do_not_use_up_the_quota_of_the_user(self, world: World) -> None:
+        api = serving(world, ratelimit_default="2/minute")
+        grace, admin = a_user(), an_admin()
+        acting = as_another(api, admin, grace)
+
+        answers = [*(acting.get(ME) for _ in range(3)), api.as_(grace).get(ME)]
+
+        assert statuses(answers) == [200, 200, 429, 200]

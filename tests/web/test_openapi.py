@@ -183,6 +183,18 @@ class TestSecurity:
 
         assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
 
+    def test_is_an_api_key_where_one_is_taken(self, document: Json) -> None:
+        scheme = document["components"]["securitySchemes"]["apiKey"]
+        asked = {
+            (method, path): [name for way in operation["security"] for name in way]
+            for path, method, operation in operations(document)
+        }
+
+        assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+        assert asked["get", "/auth/me"] == asked["get", "/api/v1/users"] == ["bearer", "apiKey"]
+        assert asked["patch", "/auth/me"] == asked["post", "/api/v1/api-keys"] == ["bearer"]
+        assert asked["post", "/api/v1/users/{user_id}/impersonate"] == ["bearer"]
+
 
 class TestResponses:
     EVERYWHERE = {"429", "503"}

@@ -38,6 +38,7 @@ __all__ = [
     "list_roles",
     "lock_administrators",
     "permissions_of",
+    "refuse_escalation",
     "refuse_to_overrule",
     "role_names",
     "roles_of",
@@ -106,7 +107,7 @@ def get_role(role_id: int) -> Role:
 
 def create_role(*, name: str, description: str, permissions: Sequence[str], by: Caller) -> Role:
     """Make a role of permissions that its maker holds."""
-    _refuse_escalation(by, permissions)
+    refuse_escalation(by, permissions)
     role = Role(name=name, description=description, permissions=_sorted(permissions), built_in=False)
     _store(role)
     audit.record("role_created", target=("role", role.id), detail={"name": name, "permissions": role.permissions})
@@ -119,7 +120,7 @@ def change_role(*, role_id: int, changes: Mapping[str, Any], guard: Guard, by: C
     guard(role.version)
     if role.built_in:
         raise BuiltInRole
-    _refuse_escalation(by, [*role.permissions, *changes.get("permissions", ())])
+    refuse_escalation(by, [*role.permissions, *changes.get("permissions", ())])
     before = role.permissions
     given = {name: _sorted(value) if name == "permissions" else value for name, value in changes.items()}
     changed = {name: value for name, value in given.items() if getattr(role, name) != value}
@@ -138,7 +139,7 @@ def delete_role(*, role_id: int, guard: Guard, by: Caller) -> None:
     guard(role.version)
     if role.built_in:
         raise BuiltInRole
-    _refuse_escalation(by, role.permissions)
+    refuse_escalation(by, role.permissions)
     if db.session().scalar(select(UserRole.user_id).where(UserRole.role_id == role_id).limit(1)) is not None:
         raise RoleInUse
     db.session().delete(role)
@@ -159,7 +160,7 @@ def set_roles(*, user_id: int, names: Iterable[str], by: Caller) -> bool:
     given, taken = wanted - held, held - wanted
     if not given and not taken:
         return False
-    _refuse_escalation(by, [permission for name in given | taken for permission in roles[name].permissions])
+    refuse_escalation(by, [permission for name in given | taken for permission in roles[name].permissions])
     for name in given:
         db.session().add(UserRole(user_id=user_id, role_id=roles[name].id))
     if taken:
@@ -199,9 +200,12 @@ def permissions_of(user_id: int) -> frozenset[str]:
 
 
 def refuse_to_overrule(user_id: int, *, by: Caller) -> None:
-    """Raise Escalation if the user may do what the caller may not; oneself is no higher than oneself."""
-    if by.user_id != user_id:
-        _refuse_escalation(by, permissions_of(user_id))
+    """Raise Escalation if the user may do what the caller may not; oneself is no higher than oneself.
+
+    An API key may do less than its owner, so to it they are higher: it must not get at their account.
+    """
+    if by.user_id != user_id or by.key_id is not None:
+        refuse_escalation(by, permissions_of(user_id))
 
 
 def holders(role: str | BindParameter[str]) -> Select[int]:
@@ -264,7 +268,8 @@ def _sorted(permissions: Iterable[str]) -> list[str]:
     return sorted({str(permission) for permission in permissions})
 
 
-def _refuse_escalation(by: Caller, permissions: Iterable[str]) -> None:
+def refuse_escalation(by: Caller, permissions: Iterable[str]) -> None:
+    """Raise Escalation if the caller lacks any of these that this version knows; that is audited."""
     lacking = known(set(permissions)) - by.permissions
     if lacking and not by.trusted:
         detail = {"permissions": sorted(lacking), "code": Escalation.code}

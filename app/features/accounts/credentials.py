@@ -85,6 +85,12 @@ def store_password(*, user_id: int, password_hash: str, instead_of: str | None) 
     return True
 
 
+def lock_active(user_id: int) -> bool:
+    """Lock somebody until the transaction ends; tell whether they may come in: they stay so meanwhile."""
+    user = db.session().get(User, user_id, with_for_update={"key_share": True})
+    return user is not None and user.is_active and user.deleted_at is None
+
+
 def still_hold(credentials: Credentials, password: str) -> bool:
     """Tell, under a lock, whether the password is still right; a parallel sign-in may have upgraded the hash."""
     # Not FOR SHARE: two that both held it and both upgraded the hash would wait for each other.

@@ -33,6 +33,7 @@ from app.features.accounts.credentials import (
     credentials_of,
     find_credentials,
     hash_new_password,
+    lock_active,
     still_hold,
     store_password,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "hash_new_password",
     "join_users",
     "list_users",
+    "lock_active",
     "lock_credentials",
     "lock_user",
     "move_address",

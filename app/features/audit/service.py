@@ -73,11 +73,12 @@ def record(
 
     ``event`` is of the OWASP Logging Vocabulary; ``actor`` is the caller unless said otherwise; ``detail`` names
     changed fields, and holds old and new values of roles only: never secrets, never personal data. What is done in
-    somebody's name also names who did it.
+    somebody's name also names who did it, and what a program does the key that it used.
     """
     source = origin.current()
     who = actor or callers.current()
     impersonated = {} if who.impersonator_id is None else {"impersonator": str(who.impersonator_id)}
+    with_key = {} if who.key_id is None else {"api_key": str(who.key_id)}
     line = AuditEvent(
         id=uuid7(),
         at=clock.now(),
@@ -90,15 +91,16 @@ def record(
         ip=source.ip,
         user_agent=source.user_agent,
         request_id=source.request_id,
-        detail={**(detail or {}), **impersonated},
+        detail={**(detail or {}), **impersonated, **with_key},
     )
     db.before_commit(lambda: append(line))
 
 
-def record_refusal(caller: Caller, permissions: frozenset[str]) -> None:
-    """Record that a caller lacked permissions; stored although the request is refused."""
+def record_refusal(caller: Caller, permissions: frozenset[str], code: str) -> None:
+    """Record that a caller lacked permissions, or why else they may not; stored although the request is refused."""
+    detail = {"permissions": sorted(permissions)} if permissions else {"code": code}
     with db.apart():
-        record("authz_fail", outcome="failure", actor=caller, detail={"permissions": sorted(permissions)})
+        record("authz_fail", outcome="failure", actor=caller, detail=detail)
 
 
 def list_events(*, filters: Mapping[str, str | datetime | None], page: PageRequest) -> Page[Event]:

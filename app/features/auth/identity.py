@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import bindparam, select, update
 
@@ -12,15 +12,16 @@ from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.errors import Failure, InvalidToken, Unauthenticated
 from app.core.ids import UUID
-from app.core.permissions import known
+from app.core.permissions import ADMIN, Permission, known
 from app.core.signing import ACCESS
 from app.features.access import service as access
 from app.features.accounts import service as accounts
+from app.features.api_keys import service as api_keys
 from app.features.auth import keys
 from app.features.auth.methods import MFA
 from app.features.auth.models import Session
 from app.infra import db
-from app.infra.query import Query
+from app.infra.query import Query, Row
 from app.web.versions import Guard
 
 _TOUCH = timedelta(minutes=1)
@@ -49,6 +50,14 @@ _IDENTITY = Query(
     )
 )
 """A row for each role."""
+
+_ACTING = cast("access.UserIdColumn", Session.impersonator_id)
+_IMPERSONATOR = Query(
+    access.join_roles(
+        accounts.join_users(select(Session.id.label("sid")).where(Session.id == bindparam("sid")), _ACTING), _ACTING
+    )
+)
+"""A row for each role of who acts as the user, none unless they may come in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +96,15 @@ def identify(token: str) -> SignedIn:
         _touch(row.sid)
     roles = tuple(sorted(row.role for row in rows if row.role is not None))
     lacks_second_factor = MFA not in row.methods and not _guarded_roles.isdisjoint(roles)
-    held = () if lacks_second_factor else (name for row in rows for name in row.role_permissions or ())
+    held = frozenset[str]() if lacks_second_factor else _held(rows)
+    if row.impersonator_id is not None:
+        held &= _lent(row.sid, to_act_as=roles)
     return SignedIn(
         user_id=row.id,
         session_id=row.sid,
         username=row.username,
         roles=roles,
-        permissions=known(set(held)),
+        permissions=held,
         impersonator_id=row.impersonator_id,
         reauthenticated=row.reauthenticated_at is not None and now - row.reauthenticated_at < _STEP_UP,
         lacks_second_factor=lacks_second_factor,
@@ -120,7 +131,7 @@ def needs_second_factor(caller: Caller) -> bool:
 
 def profile_of(caller: Caller) -> accounts.Profile:
     """Return what is known of a caller who is signed in."""
-    if not isinstance(caller, SignedIn) or caller.profile is None:
+    if not isinstance(caller, SignedIn | api_keys.KeyHolder) or caller.profile is None:
         raise Unauthenticated
     return caller.profile
 
@@ -128,12 +139,13 @@ def profile_of(caller: Caller) -> accounts.Profile:
 def me(caller: Caller, *, changed: accounts.Profile | None = None) -> Me:
     """Return what a caller sees of themselves, from what identified them or from what they just changed."""
     profile = changed or profile_of(caller)
+    proven_at = caller.auth_time if isinstance(caller, SignedIn | api_keys.KeyHolder) else None
     known = {slot: getattr(profile, slot) for slot in accounts.Profile.__dataclass_fields__}
     return Me(
         **known,
         permissions=sorted(caller.permissions),
         mfa_required=caller.lacks_second_factor,
-        auth_time=caller.auth_time if isinstance(caller, SignedIn) and caller.auth_time else clock.now(),
+        auth_time=proven_at or clock.now(),
     )
 
 
@@ -149,6 +161,21 @@ def session_id_of(claim: object) -> UUID:
         return UUID(str(claim))
     except ValueError as error:
         raise InvalidToken from error
+
+
+def _lent(session_id: UUID, *, to_act_as: tuple[str, ...]) -> frozenset[str]:
+    """Return what an impersonator may do now; raise InvalidToken unless they may still act as such a user."""
+    rows = _IMPERSONATOR.rows(sid=session_id)
+    held = _held(rows)
+    if ADMIN in to_act_as or Permission.USERS_IMPERSONATE not in held:
+        raise InvalidToken
+    if not rows[0].mfa_enabled and not _guarded_roles.isdisjoint(row.role for row in rows):
+        raise InvalidToken
+    return held
+
+
+def _held(rows: list[Row]) -> frozenset[str]:
+    return known({name for row in rows for name in row.role_permissions or ()})
 
 
 def _touch(session_id: UUID) -> None:

@@ -11,5 +11,8 @@ PRESENCE = "user"
 PROVIDER = "fed"
 """An account elsewhere; RFC 8176 has no word for it."""
 
+IMPERSONATION = "impersonation"
+"""Somebody else acts as the user; no method of proof, and RFC 8176 has no word for it."""
+
 MFA = "mfa"
 """Two factors or more were proven."""

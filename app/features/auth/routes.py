@@ -11,11 +11,13 @@ from app.features.accounts import service as accounts
 from app.features.accounts.service import UserOut
 from app.features.auth import service as auth
 from app.features.auth.schemas import (
+    ImpersonationOut,
     KeysOut,
     Login,
     LogoutQuery,
     MeChange,
     MeOut,
+    NewImpersonation,
     OthersQuery,
     PasswordChange,
     PendingOut,
@@ -27,7 +29,7 @@ from app.features.auth.schemas import (
 )
 from app.web import caller
 from app.web.application import Routes
-from app.web.caller import authenticated, open_to_keys, public, requires
+from app.web.caller import authenticated, in_person, open_to_keys, public, requires, step_up
 from app.web.declaration import fails
 from app.web.limits import limited
 from app.web.paging import PageQuery, paged
@@ -73,7 +75,7 @@ def refresh(body: Refresh | None) -> auth.TokenPair:
 @takes(Refresh, optional=True)
 @asks(LogoutQuery)
 @returns(status=204)
-@fails(Unauthenticated, InvalidToken)
+@fails(Unauthenticated, InvalidToken, caller.ImpersonationForbids)
 def logout(body: Refresh | None, query: LogoutQuery) -> None:
     """End this session, with the access token or the refresh token; or all `others`; or all (`global`)."""
     auth.logout(access_token=caller.bearer(), refresh_token=body.refresh_token if body else None, scope=query.scope)
@@ -100,6 +102,7 @@ def change_me(body: MeChange, guard: Guard) -> auth.Me:
 
 @routes.post("/auth/password/change")
 @authenticated
+@in_person
 @takes(PasswordChange)
 @returns(status=204)
 @fails(auth.WrongPassword, auth.TooManyAttempts)
@@ -120,6 +123,7 @@ def list_sessions(query: PageQuery) -> Page[auth.SessionView]:
 
 @routes.delete("/auth/sessions")
 @authenticated
+@in_person
 @asks(OthersQuery)
 @returns(status=204)
 def revoke_other_sessions(query: OthersQuery) -> None:  # noqa: ARG001 -- says what there is no other choice about
@@ -129,6 +133,7 @@ def revoke_other_sessions(query: OthersQuery) -> None:  # noqa: ARG001 -- says w
 
 @routes.delete("/auth/sessions/<uuid:session_id>")
 @authenticated
+@in_person
 @returns(status=204)
 def revoke_session(session_id: UUID) -> None:
     """End one of your sessions."""
@@ -142,6 +147,17 @@ def revoke_session(session_id: UUID) -> None:
 def revoke_user_sessions(user_id: int) -> None:
     """End all sessions of a user."""
     auth.revoke_sessions_of(user_id, by=caller.current())
+
+
+@routes.post("/api/v1/users/<id:user_id>/impersonate")
+@requires(Permission.USERS_IMPERSONATE)
+@step_up
+@takes(NewImpersonation, large=True)
+@returns(ImpersonationOut, message="You act as this user for a quarter of an hour.", secret=True)
+@fails(auth.AdministratorProtected, auth.OwnAccount, auth.InactiveAccount, access.Escalation)
+def impersonate(user_id: int, body: NewImpersonation) -> auth.Impersonation:
+    """Act as a user who is no administrator and may do nothing that you may not. They get a mail with the reason."""
+    return auth.impersonate(user_id, reason=body.reason, by=caller.current())
 
 
 @routes.get("/.well-known/jwks.json")

@@ -11,6 +11,10 @@ from app.web.schemas import ABSENT, Line, Out, Query, Schema, Timestamp
 
 Token = Annotated[str, StringConstraints(max_length=4096)]
 LoginName = Annotated[str, StringConstraints(min_length=1, max_length=254)]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=8, max_length=200, pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$"),
+]
 Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 PasskeyName = Annotated[
@@ -158,6 +162,21 @@ class MeChange(Schema):
     first_name: Line = ABSENT
     last_name: Line = ABSENT
     locale: Locale | None = ABSENT
+
+
+class NewImpersonation(Schema):
+    """Why somebody acts as another; they read it in a mail, and it is in the audit trail."""
+
+    reason: Reason
+
+
+class ImpersonationOut(Out):
+    """An access token that acts as somebody else; its lifetime in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    user: UserOut
 
 
 class TokenPairOut(Out):

@@ -1,12 +1,16 @@
 """The door of auth."""
 
+from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.keyring import Keyring
+from app.features.api_keys import service as api_keys
 from app.features.auth import identity, keys, registration, sessions, signin, throttle, tokens
 from app.features.auth.addresses import confirm_email_change, request_email_change, undo_email_change
 from app.features.auth.attempts import WrongFactor
 from app.features.auth.challenges import forget_old as forget_old_challenges
-from app.features.auth.identity import Me, change_me, identify, me
+from app.features.auth.identity import Me, change_me, me
+from app.features.auth.impersonation import AdministratorProtected, Impersonation, InactiveAccount, OwnAccount
+from app.features.auth.impersonation import start as impersonate
 from app.features.auth.keys import ensure as ensure_keys
 from app.features.auth.keys import public_keys
 from app.features.auth.keys import rotate as rotate_keys
@@ -75,7 +79,10 @@ from app.features.auth.verification import Pending, resend_verification, verify_
 
 __all__ = [
     "AccountDisabled",
+    "AdministratorProtected",
     "EmailNotVerified",
+    "Impersonation",
+    "InactiveAccount",
     "InvalidCode",
     "InvalidCredentials",
     "InvalidLink",
@@ -85,6 +92,7 @@ __all__ = [
     "LastWayIn",
     "Me",
     "NoSecondFactor",
+    "OwnAccount",
     "PasskeyRefused",
     "Pending",
     "Proof",
@@ -116,6 +124,7 @@ __all__ = [
     "forgot_password",
     "holdings_of",
     "identify",
+    "impersonate",
     "list_passkeys",
     "list_sessions",
     "login",
@@ -148,6 +157,11 @@ __all__ = [
     "verify_email",
     "welcome",
 ]
+
+
+def identify(token: str) -> Caller:
+    """Return who a bearer token stands for at this moment, an access token or an API key; or raise InvalidToken."""
+    return api_keys.identify(token) if token.startswith(api_keys.PREFIX) else identity.identify(token)
 
 
 def connect(settings: Settings, keyring: Keyring) -> None:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, bindparam, select, update
+from sqlalchemy import ScalarSelect, Update, bindparam, select, update
+from sqlalchemy.orm import aliased
 
 from app.core import clock, origin
 from app.core.caller import Caller
@@ -45,7 +46,11 @@ _LIST = Listing(
 _USED_FROM = Query(
     select(Session.ip)
     .distinct()
-    .where(Session.user_id == bindparam("user_id"), Session.created_at > bindparam("since"))
+    .where(
+        Session.user_id == bindparam("user_id"),
+        Session.created_at > bindparam("since"),
+        Session.impersonator_id.is_(None),
+    )
     .limit(100)
 )
 
@@ -72,22 +77,8 @@ def connect(settings: Settings) -> None:
 
 def start(*, user_id: int, methods: list[str]) -> Session:
     """Begin a session, always with a new id (no fixation)."""
-    now, source = clock.now(), origin.current()
-    session = Session(
-        id=uuid7(),
-        user_id=user_id,
-        gen=0,
-        rotated_at=now,
-        auth_time=now,
-        methods=methods,
-        created_at=now,
-        last_used_at=now,
-        expires_at=now + _lifetime,
-        ip=source.ip,
-        user_agent=source.user_agent,
-    )
-    db.session().add(session)
-    db.session().flush()
+    source = origin.current()
+    session = _begin(user_id, methods, _lifetime, ip=source.ip, user_agent=source.user_agent)
     audit.record(
         "authn_login_success",
         target=("session", session.id),
@@ -95,6 +86,11 @@ def start(*, user_id: int, methods: list[str]) -> Session:
         detail={"methods": methods},
     )
     return session
+
+
+def impersonate(*, user_id: int, methods: list[str], lifetime: timedelta, by: Caller) -> Session:
+    """Begin a session in which the caller acts as a user, who sees it in their list but not from where it comes."""
+    return _begin(user_id, methods, lifetime, impersonator_id=by.user_id)
 
 
 def list_sessions(*, caller: Caller, page: PageRequest) -> Page[SessionView]:
@@ -109,6 +105,7 @@ def revoke_one(session_id: UUID, *, caller: Caller) -> None:
     if not ended:
         raise NotFound
     audit.record("authn_token_revoked", target=("session", session_id))
+    _end_impersonations_from(session_id)
 
 
 def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None, by: Caller | None = None) -> int:
@@ -122,6 +119,7 @@ def revoke_all(*, user_id: int, reason: str, keep: UUID | None = None, by: Calle
     if ended:
         detail = {"sessions": ended, "reason": reason}
         audit.record("authn_token_revoked", target=("user", user_id), actor=by, detail=detail)
+    _end_impersonations_by(user_id)
     return ended
 
 
@@ -138,8 +136,18 @@ def revoke_sessions_of(user_id: int, *, by: Caller) -> None:
 
 
 def end(session_id: UUID, *, reason: str) -> bool:
-    """End a session if it is live; return whether it was."""
-    return _end(update(Session).where(Session.id == session_id), reason) == 1
+    """End a session if it is live, and what its user does as others; return whether it was."""
+    if not _end(update(Session).where(Session.id == session_id), reason):
+        return False
+    _end_impersonations_from(session_id)
+    return True
+
+
+def lock_live(session_id: UUID | None) -> bool:
+    """Lock a session until the transaction ends; tell whether it is live: it stays so meanwhile."""
+    live = (Session.revoked_at.is_(None), Session.expires_at > clock.now())
+    locked = select(Session.id).where(Session.id == session_id, *live).with_for_update(key_share=True)
+    return db.session().scalar(locked) is not None
 
 
 def strengthen(session_id: UUID, *, methods: Iterable[str]) -> None:
@@ -174,6 +182,37 @@ def used_lately_from_here(user_id: int | None) -> bool:
     since = clock.now() - timedelta(days=_TRUST_DAYS)
     used_from = {client_network(row.ip) for row in _USED_FROM.rows(user_id=user_id or 0, since=since)}
     return client_network(origin.current().ip) in used_from
+
+
+def _begin(user_id: int, methods: list[str], lifetime: timedelta, **more: Any) -> Session:  # noqa: ANN401 -- columns
+    now = clock.now()
+    session = Session(
+        id=uuid7(),
+        user_id=user_id,
+        gen=0,
+        rotated_at=now,
+        auth_time=now,
+        methods=methods,
+        created_at=now,
+        last_used_at=now,
+        expires_at=now + lifetime,
+        **more,
+    )
+    db.session().add(session)
+    db.session().flush()
+    return session
+
+
+def _end_impersonations_from(session_id: UUID) -> None:
+    """End whatever the user of a session does as others: from which session they began it is not kept."""
+    left = aliased(Session)
+    own = select(left.user_id).where(left.id == session_id, left.impersonator_id.is_(None))
+    _end_impersonations_by(own.scalar_subquery())
+
+
+def _end_impersonations_by(user_id: int | ScalarSelect[int]) -> None:
+    """End what somebody does as others. A statement of its own: it sees what began while the one before it waited."""
+    _end(update(Session).where(Session.impersonator_id == user_id), "impersonator_left")
 
 
 def _end(statement: Update, reason: str) -> int:

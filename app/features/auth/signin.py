@@ -17,6 +17,7 @@ from app.features.auth.methods import PASSWORD
 from app.features.auth.mfa_tokens import SecondStep
 from app.features.auth.tokens import TokenPair
 from app.infra import db
+from app.web.caller import ImpersonationForbids
 
 
 class InvalidCredentials(Unauthenticated):
@@ -123,6 +124,8 @@ def logout(*, access_token: str | None, refresh_token: str | None, scope: str) -
     owner = _owner_of(access_token, refresh_token)
     if owner is None or owner.user_id is None:
         return
+    if owner.impersonator_id is not None and scope != "local":
+        raise ImpersonationForbids
     if scope == "local" and owner.session_id is not None:
         if sessions.end(owner.session_id, reason="logout"):
             audit.record("authn_logout", target=("session", owner.session_id), actor=owner)

@@ -68,6 +68,13 @@ def issue(session: Session, user: accounts.Profile, signer: Signer) -> TokenPair
     )
 
 
+def issue_acting(session: Session, user: accounts.Profile, signer: Signer) -> str:
+    """Return an access token, without a refresh token, that names who acts as the user: ``act`` (RFC 8693, 4.1)."""
+    ends_at, acting = int(session.expires_at.timestamp()), {"sub": str(session.impersonator_id)}
+    shown = {"username": user.username, "roles": list(user.roles)}
+    return signer.sign(ACCESS, _claims(ACCESS, session, ends_at, act=acting, **shown))
+
+
 def refresh(token: str | None) -> TokenPair:
     """Exchange a refresh token for the next pair.
 
@@ -90,7 +97,9 @@ def refresh(token: str | None) -> TokenPair:
         .execution_options(synchronize_session=False)
     )
     session = db.session().scalar(select(Session).where(Session.id == sid))
-    if session is None or session.revoked_at is not None or session.expires_at <= now:
+    if session is None or session.impersonator_id is not None:
+        raise InvalidToken
+    if session.revoked_at is not None or session.expires_at <= now:
         raise InvalidToken
     if won is None and not _lost_the_race(session, gen):
         _end_stolen(session, gen)

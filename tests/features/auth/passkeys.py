@@ -3,26 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from app.core import clock
 from app.core.ids import UUID, uuid7
 from app.features.auth import service as auth
-from app.features.auth.models import Session
 from app.features.factors.models import Passkey
 from app.infra import db
 from tests.api import Answer, Api, Person
 from tests.features.factors.authenticator import Authenticator, Json
+from tests.stepup import stepped_up
 
 REGISTER, LOGIN, PASSKEYS = "/auth/passkeys/register", "/auth/passkeys/login", "/auth/passkeys"
-
-
-def stepped_up(api: Api, person: Person) -> Api:
-    """Return a client of somebody who reauthenticated just now, in all their sessions."""
-    signed_in = api.as_(person)
-    with db.unit_of_work():
-        db.session().execute(update(Session).where(Session.user_id == person.id).values(reauthenticated_at=clock.now()))
-    return signed_in
 
 
 def creation(hers: Api) -> Json:

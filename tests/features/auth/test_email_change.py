@@ -4,8 +4,9 @@ from tests.api import Answer, Api, Person, a_user
 from tests.conftest import Clock
 from tests.features.auth.looks import audited, live_sessions_of, the_trail
 from tests.features.auth.together import at_once
-from tests.links import NEW_PASSWORD, ask_to_move, change_link, codes, move, reset, reset_link, stepped_up
+from tests.links import NEW_PASSWORD, ask_to_move, change_link, codes, move, reset, reset_link
 from tests.mails import letters
+from tests.stepup import stepped_up
 from tests.world import PASSWORD, World
 
 NEW = "moved@people.test"

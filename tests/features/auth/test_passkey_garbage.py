@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api import Answer, Api, a_user
-from tests.features.auth.passkeys import LOGIN, REGISTER, a_device, creation, request, stepped_up
+from tests.features.auth.passkeys import LOGIN, REGISTER, a_device, creation, request
 from tests.features.factors.authenticator import Authenticator, Json, b64, unb64
+from tests.stepup import stepped_up
 
 EXAMPLES = settings(max_examples=60)
 REFUSALS = {400, 401, 413, 422}

@@ -15,10 +15,10 @@ from tests.features.auth.passkeys import (
     login,
     passkeys_of,
     request,
-    stepped_up,
 )
 from tests.features.auth.together import at_once
 from tests.features.factors.authenticator import BS, KINDS, UP, UV, Authenticator, Kind, b64, es256
+from tests.stepup import stepped_up
 from tests.world import World
 
 BENT: dict[str, dict[str, Any]] = {

@@ -19,11 +19,11 @@ from tests.features.auth.passkeys import (
     challenged_by,
     passkeys_of,
     request,
-    stepped_up,
 )
 from tests.features.auth.together import at_once
 from tests.features.factors.authenticator import Json, es256
 from tests.mails import letters
+from tests.stepup import stepped_up
 from tests.world import World
 
 

@@ -18,11 +18,11 @@ from tests.features.auth.passkeys import (
     passkeys_of,
     register,
     request,
-    stepped_up,
 )
 from tests.features.auth.together import at_once
 from tests.features.factors.authenticator import AT, BE, BS, KINDS, UP, UV, Authenticator, Kind, b64, es256, rs256
 from tests.mails import letters
+from tests.stepup import stepped_up
 from tests.world import World
 
 BENT: dict[str, dict[str, Any]] = {

@@ -6,7 +6,8 @@ import pytest
 
 from app.features.factors import ceremonies
 from tests.api import Api, a_user
-from tests.features.auth.passkeys import a_device, creation, login, request, stepped_up
+from tests.features.auth.passkeys import a_device, creation, login, request
+from tests.stepup import stepped_up
 from tests.world import World
 
 HOSTS = {
