@@ -6,7 +6,9 @@ import pytest
 
 from app.infra import db
 from tests.api import Api, Person, a_user
+from tests.features.auth.passkeys import PASSKEYS, login, passkeys_of, register, stepped_up
 from tests.features.auth.together import at_once
+from tests.features.factors.authenticator import Authenticator
 from tests.world import PASSWORD, World
 
 
@@ -60,6 +62,14 @@ class TestOneConnection:
     def test_is_enough_to_sign_out(self, grace: Person, api: Api) -> None:
         assert api.post("/auth/logout", {"refresh_token": grace.refresh_token}).status_code == 204
         assert api.as_(grace).post("/auth/logout").status_code == 401
+
+    def test_is_enough_for_a_passkey(self, grace: Person, api: Api) -> None:
+        hers, device = stepped_up(api, grace), Authenticator()
+
+        assert register(hers, device).status_code == 201
+        assert login(api, device).status_code == 200
+        assert hers.get(PASSKEYS).status_code == 200
+        assert hers.delete(f"{PASSKEYS}/{passkeys_of(grace)[0].id}").status_code == 204
 
     def test_is_enough_for_several_who_sign_in_at_once(self, api: Api) -> None:
         people = [a_user() for _ in range(8)]
