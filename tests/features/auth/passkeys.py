@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.core.ids import UUID, uuid7
 from app.features.auth import service as auth
+from app.features.auth.models import OneTimeCode
 from app.features.factors.models import Passkey
 from app.infra import db
 from tests.api import Answer, Api, Person
@@ -62,3 +63,10 @@ def challenged_by(person: Person) -> Json:
     """Return options whose challenge is for this person only."""
     with db.unit_of_work():
         return {**auth.passkey_challenge(user_id=person.id)}
+
+
+def challenges() -> int:
+    """Count the challenges that are kept."""
+    with db.unit_of_work(writes=False):
+        kept = OneTimeCode.purpose.startswith("passkey_")
+        return len(db.session().scalars(select(OneTimeCode.hash).where(kept)).all())

@@ -6,8 +6,11 @@ import pytest
 
 from app.infra import db
 from tests.api import Api, Person, a_user
+from tests.features.auth.passkeys import PASSKEYS, login, passkeys_of, register
 from tests.features.auth.together import at_once
+from tests.features.factors.authenticator import Authenticator
 from tests.links import move, reset, reset_link, verify_link
+from tests.stepup import stepped_up
 from tests.world import PASSWORD, World
 
 
@@ -71,6 +74,14 @@ class TestOneConnection:
         token = move(api, grace, "moved@people.test")
 
         assert api.post("/auth/email/change/undo", {"token": token}).status_code == 204
+
+    def test_is_enough_for_a_passkey(self, grace: Person, api: Api) -> None:
+        hers, device = stepped_up(api, grace), Authenticator()
+
+        assert register(hers, device).status_code == 201
+        assert login(api, device).status_code == 200
+        assert hers.get(PASSKEYS).status_code == 200
+        assert hers.delete(f"{PASSKEYS}/{passkeys_of(grace)[0].id}").status_code == 204
 
     def test_is_enough_for_several_who_sign_in_at_once(self, api: Api) -> None:
         people = [a_user() for _ in range(8)]

@@ -54,6 +54,9 @@ def an_attestation(**changed: Any) -> Json:
     return {**answer, "response": answer["response"] | changed}
 
 
+EITHER = an_assertion(**an_attestation()["response"])
+"""Well formed for both ceremonies."""
+
 Send = Callable[[Any], Answer]
 
 
@@ -109,10 +112,10 @@ class TestGarbage:
         "credential",
         [
             {},
-            {**an_assertion(), **an_attestation()} | {"type": "password"},
-            {**an_assertion(), "response": {}},
-            {**an_assertion(), "id": "x", "rawId": "eA"},
-            {**an_assertion(), "rawId": "A"},
+            {**EITHER, "type": "password"},
+            {**EITHER, "response": {}},
+            {**EITHER, "id": "x", "rawId": "eA"},
+            {**EITHER, "rawId": "A"},
             an_assertion(clientDataJSON="e30", attestationObject="oA"),
             an_assertion(clientDataJSON="A", attestationObject="A"),
             an_assertion(clientDataJSON="not base64!", attestationObject="not base64!"),

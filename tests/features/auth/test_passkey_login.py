@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.features.auth import service as auth
+from app.infra import db
 from tests.api import Api, a_user, an_admin
 from tests.conftest import Clock
 from tests.features.auth.looks import audited, live_sessions_of
@@ -11,6 +13,7 @@ from tests.features.auth.passkeys import (
     LOGIN,
     a_device,
     challenged_by,
+    challenges,
     creation,
     login,
     passkeys_of,
@@ -124,6 +127,10 @@ class TestLogin:
 
         assert (right.status_code, right.code) == (403, "ACCOUNT_DISABLED")
         assert (wrong.status_code, wrong.code) == (401, "INVALID_PASSKEY")
+        assert [event.detail["code"] for event in audited("authn_login_fail")] == [
+            "INVALID_PASSKEY",
+            "ACCOUNT_DISABLED",
+        ]
         assert live_sessions_of(grace) == []
 
     def test_refuses_the_deleted(self, api: Api) -> None:
@@ -208,6 +215,16 @@ class TestChallenge:
         ]
 
         assert [answer.status_code for answer in answers] == [401, 200]
+
+    def test_is_forgotten_once_it_is_over(self, api: Api, clock: Clock) -> None:
+        request(api)
+        clock.advance(minutes=5)
+        request(api)
+
+        with db.unit_of_work():
+            auth.forget_old_challenges()
+
+        assert challenges() == 1
 
 
 class TestCounter:
