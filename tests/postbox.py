@@ -25,8 +25,8 @@ from tests.live import free_port
 class Postbox:
     """``answers`` are given instead of yes: to MAIL, RCPT or DATA. ``said`` is every command that came."""
 
-    def __init__(self, **options: Any) -> None:
-        self.port = free_port()
+    def __init__(self, *, port: int | None = None, **options: Any) -> None:
+        self.port = port or free_port()
         self.answers: dict[str, str] = {}
         self.received: list[EmailMessage] = []
         self.recipients: list[str] = []

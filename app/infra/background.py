@@ -61,4 +61,8 @@ class Background:
             return [(self._tick, None)]
         while not self._jobs.empty():
             found.append(self._jobs.get())
-        return list({job[0]: job for job in reversed(found) if job is not None}.values())
+        first: dict[str, Job] = {}
+        for job in found:
+            if job is not None:
+                first.setdefault(job[0], job)
+        return list(first.values())

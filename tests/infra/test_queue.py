@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from threading import Event, current_thread
 
 import pytest
@@ -119,6 +120,21 @@ class TestEnqueue:
         until_done()
 
         assert heard.ids == ["request-of-ada", "another-request"]
+
+    def test_runs_tasks_in_the_order_in_which_they_were_asked_for(self, register: Callable[..., None]) -> None:
+        heard, ran = Heard(), list[str]()
+        register(Task("listen", heard), *(Task(name, partial(ran.append, name)) for name in ("first", "second")))
+        heard.go_on.clear()
+        queue.start()
+        enqueue()
+        assert heard.begun.wait(SECONDS)
+
+        for name in ("first", "second", "first"):
+            enqueue(name)
+        heard.go_on.set()
+        until_done()
+
+        assert ran == ["first", "second"]
 
 
 class TestFailure:

@@ -71,6 +71,13 @@ class TestRunDue:
 
         assert Counter(ran) == {"hourly": 2, "daily": 2}
 
+    def test_is_claimed_by_one_of_many_who_all_saw_that_it_is_due(self, world: World, clock: Clock) -> None:
+        first = at_once(8, lambda _: jobs._claim("hourly", timedelta(hours=1)))
+        clock.advance(hours=1)
+        later = at_once(8, lambda _: jobs._claim("hourly", timedelta(hours=1)))
+
+        assert (sum(first), sum(later)) == (1, 1)
+
     def test_goes_on_after_one_that_fails(self, ran: list[str], clock: Clock, lines: list[bytes]) -> None:
         queue._tasks["hourly"] = Task("hourly", lambda: 1 / 0, timedelta(hours=1))
 

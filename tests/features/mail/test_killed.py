@@ -4,15 +4,18 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from threading import Event, Thread, Timer
 
 import pytest
 
 from app.features.mail import service as mail
-from tests.features.mail.conftest import rows, send
+from app.infra import mailer
+from tests.features.mail.conftest import SECRET, rows, send
 from tests.features.mail.senders import Sender, senders
-from tests.postbox import Postbox
+from tests.live import free_port
+from tests.postbox import Postbox, postbox
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -21,6 +24,29 @@ MAILS = int(os.environ.get("CARBOY_TEST_MAILS", "200"))
 KILLS = int(os.environ.get("CARBOY_TEST_KILLS", "40"))
 
 SECONDS = 60.0
+
+
+PORT = free_port()
+
+
+@pytest.fixture
+def box(world: World) -> Iterator[Postbox]:
+    """The mail server of all senders of this file."""
+    with postbox(port=PORT) as started:
+        world.with_settings(mail_url=started.url, secret_key=(SECRET,))
+        yield started
+        mailer.hang_up()
+
+
+@pytest.fixture(scope="module")
+def several(the_world: World) -> Iterator[list[Sender]]:
+    with senders(the_world, 2, MAIL_URL=f"smtp://127.0.0.1:{PORT}") as started:
+        yield started
+
+
+@pytest.fixture
+def sender(several: list[Sender]) -> Sender:
+    return several[0]
 
 
 class Killer:
@@ -63,17 +89,16 @@ def send_the_rest(sender: Sender) -> None:
 
 
 class TestKilledSenders:
-    def test_lose_nothing_and_repeat_one_mail_each_at_most(self, world: World, box: Postbox) -> None:
+    def test_lose_nothing_and_repeat_one_mail_each_at_most(self, box: Postbox, sender: Sender) -> None:
         killer = Killer(random.Random(20260109))  # noqa: S311 -- when to kill need not be unguessable
         for _ in range(MAILS):
             send()
         box.on_mail = killer.notice
 
-        with senders(world, 1, MAIL_URL=box.url) as (sender,):
-            while killer.kills < KILLS and any(row.status == "pending" for row in rows()):
-                let_die(sender, killer)
-            box.on_mail = lambda: None
-            send_the_rest(sender)
+        while killer.kills < KILLS and any(row.status == "pending" for row in rows()):
+            let_die(sender, killer)
+        box.on_mail = lambda: None
+        send_the_rest(sender)
 
         received = Counter(box.ids)
         assert killer.kills >= KILLS * 3 // 4
@@ -82,7 +107,7 @@ class TestKilledSenders:
         assert received.total() - MAILS <= killer.kills
         assert {row.status for row in rows()} == {"sent"}
 
-    def test_leave_no_lock_behind(self, world: World, box: Postbox) -> None:
+    def test_leave_no_lock_behind(self, box: Postbox, sender: Sender) -> None:
         send()
         arrived, gone = Event(), Event()
 
@@ -91,29 +116,27 @@ class TestKilledSenders:
             gone.wait(SECONDS)
 
         box.on_mail = hold
-        with senders(world, 1, MAIL_URL=box.url) as (sender,):
-            pid = sender.begin()
-            assert arrived.wait(SECONDS)
-            os.kill(pid, signal.SIGKILL)
-            sender.wait()
-            gone.set()
-            box.on_mail = lambda: None
-            send_the_rest(sender)
+        pid = sender.begin()
+        assert arrived.wait(SECONDS)
+        os.kill(pid, signal.SIGKILL)
+        sender.wait()
+        gone.set()
+        box.on_mail = lambda: None
+        send_the_rest(sender)
 
         assert box.ids == [f"<{row.id}@carboy.test>" for row in rows()] * 2
 
 
 class TestSendersAtOnce:
-    def test_in_several_processes_send_each_mail_once(self, world: World, box: Postbox) -> None:
+    def test_in_several_processes_send_each_mail_once(self, box: Postbox, several: list[Sender]) -> None:
         for number in range(60):
             send(user_id=number % 7 + 1)
 
-        with senders(world, 2, MAIL_URL=box.url) as several:
-            while any(row.status == "pending" for row in rows()):
-                for sender in several:
-                    sender.begin()
-                for sender in several:
-                    sender.wait()
+        while any(row.status == "pending" for row in rows()):
+            for sender in several:
+                sender.begin()
+            for sender in several:
+                sender.wait()
 
         assert Counter(box.ids) == Counter(f"<{row.id}@carboy.test>" for row in rows())
         accounts = {f"<{row.id}@carboy.test>": row.user_id for row in rows()}
@@ -121,7 +144,7 @@ class TestSendersAtOnce:
             got = [one for one in box.ids if accounts[one] == account]
             assert got == sorted(got)
 
-    def test_leave_a_mail_alone_that_another_one_is_sending(self, world: World, box: Postbox) -> None:
+    def test_leave_a_mail_alone_that_another_one_is_sending(self, box: Postbox, sender: Sender) -> None:
         send(user_id=1)
         send(user_id=1)
         arrived, go_on = Event(), Event()
@@ -132,14 +155,13 @@ class TestSendersAtOnce:
 
         box.on_mail = hold
         sending = Thread(target=mail.deliver_pending)
-        with senders(world, 1, MAIL_URL=box.url) as (other,):
-            sending.start()
-            assert arrived.wait(SECONDS)
-            other.begin()
-            other.wait()
-            received = len(box.received)
-            go_on.set()
-            sending.join(SECONDS)
+        sending.start()
+        assert arrived.wait(SECONDS)
+        sender.begin()
+        sender.wait()
+        received = len(box.received)
+        go_on.set()
+        sending.join(SECONDS)
 
         assert received == 1
         assert box.ids == [f"<{row.id}@carboy.test>" for row in rows()]

@@ -1,5 +1,6 @@
 """What a letter looks like, and which are never made."""
 
+import ast
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ import pytest
 
 from app.features.mail import rendering
 from app.features.mail.rendering import Unrenderable
+from tests.architecture import source
 from tests.world import World
 
 Template = Callable[..., str]
@@ -155,6 +157,20 @@ class TestLayout:
 
         assert lines[0] == "Mail from carboy arrives. There is nothing to do."
         assert lines[lines.index("-- ") + 1 :][:2] == ["carboy", "http://carboy.test"]
+
+
+def test_every_mail_that_is_sent_has_a_template() -> None:
+    calls = [
+        (module.place, node.args[0].value)
+        for module in source.modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "mail.send"
+        and isinstance(node.args[0], ast.Constant)
+    ]
+
+    assert [call for call in calls if not (Path(rendering.TEMPLATES) / str(call[1])).is_dir()] == []
+    assert calls
 
 
 def test_every_template_has_its_three_parts() -> None:
