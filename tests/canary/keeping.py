@@ -35,6 +35,7 @@ class Keeper:
         self.codes: dict[str, str] = {}
         self.public: set[str] = set()
         self.refusals: list[bytes] = []
+        self.pages: list[bytes] = []
         self.answers: list[bytes] = []
 
     def keep(self, value: object, kind: str) -> None:
@@ -58,8 +59,10 @@ class Keeper:
         for cookie in headers.getlist("Set-Cookie"):
             self._read_cookies(cookie.partition(";")[0])
         said = "\n".join(value for name, value in headers if name != "Set-Cookie").encode("utf-8", "replace")
-        (self.refusals if status >= _FAILURE else self.answers).append(body + b"\n" + said)
-        is_json = headers.get("Content-Type", "").startswith("application/json")
+        kind = headers.get("Content-Type", "")
+        failed = self.pages if kind.startswith("text/html") else self.refusals
+        (failed if status >= _FAILURE else self.answers).append(body + b"\n" + said)
+        is_json = kind.startswith("application/json")
         if status < _FAILURE and is_json and len(body) < _LONGEST_READ:
             self._read(body, "application/json")
 

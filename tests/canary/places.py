@@ -19,8 +19,8 @@ from tests.world import SERVICES, World, raw_sqlite
 _PAGE = 4096
 _NEVER_ANSWERED = ("password", "current_password", "new_password")
 """Kinds that no answer holds, not even one that succeeds; tokens and codes are given to whom they are for."""
-_MAILED = ("token", "code")
-"""Kinds that a mail may hold: the code of its link."""
+_LINKED = ("token", "code", "credential")
+"""Kinds that the link of a mail may hold, and the form behind it once more when something is to be corrected."""
 
 _pristine: dict[int, frozenset[bytes]] = {}
 _read: set[Path] = set()
@@ -31,6 +31,7 @@ def leaks_outside(keeper: Keeper, lines: list[bytes]) -> list[str]:
     return [
         *keeper.leaks("a log line", b"".join(lines)),
         *keeper.leaks("the answer of a failure", b"\n".join(keeper.refusals)),
+        *keeper.leaks("a page that tells of a failure", b"\n".join(keeper.pages), but=_LINKED),
         *keeper.leaks("an answer", b"\n".join(keeper.answers), only=_NEVER_ANSWERED),
     ]
 
@@ -41,9 +42,9 @@ def leaks_inside(keeper: Keeper, world: World) -> list[str]:
         return []
     leaks = keeper.leaks("the database", _all_rows() if SERVICES else b"".join(_changed_pages(world)))
     for own, rest in _letters():
-        leaks += keeper.leaks("a mail", rest) + keeper.leaks("the link of a mail", own, but=_MAILED)
+        leaks += keeper.leaks("a mail", rest) + keeper.leaks("the link of a mail", own, but=_LINKED)
     for sent in _sent(world.var / "mail"):
-        leaks += keeper.leaks("a mail", sent, but=_MAILED)
+        leaks += keeper.leaks("a mail", sent, but=_LINKED)
     return leaks
 
 
