@@ -11,7 +11,9 @@ from hypothesis import settings as examples
 
 from app.core import clock as system_clock
 from app.infra import logs
+from tests import canary
 from tests.api import Api
+from tests.canary import places
 from tests.live import LiveServer, running
 from tests.world import World
 
@@ -37,10 +39,14 @@ def the_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture
-def world(the_world: World) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, the_world: World, secrets: canary.Keeper) -> Iterator[World]:
     """The application on its database; whatever a test does to it is undone."""
     yield the_world
-    the_world.reset()
+    try:
+        the_world.come_back()
+        canary.complain(request.node.nodeid, places.leaks_inside(secrets, the_world))
+    finally:
+        the_world.reset()
 
 
 @pytest.fixture
@@ -55,6 +61,17 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     written: list[bytes] = []
     monkeypatch.setattr(logs, "write", written.append)
     return written
+
+
+@pytest.fixture(autouse=True)
+def secrets(
+    request: pytest.FixtureRequest, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[canary.Keeper]:
+    """Remember every secret that passes, and fail a test after which one stands in the log or in an answer."""
+    canary.keeper.forget()
+    canary.install(monkeypatch)
+    yield canary.keeper
+    canary.complain(request.node.nodeid, places.leaks_outside(canary.keeper, lines))
 
 
 class Clock:

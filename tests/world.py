@@ -86,16 +86,21 @@ class World:
         self._watch()
         return self.app
 
-    def reset(self) -> None:
-        """Put database, Redis and counters back as they were."""
+    def come_back(self) -> None:
+        """Assemble the application as it was first, if it is another."""
         if self.reassembled:
             self.app = create_app(self.settings)
             self._watch()
+        self.reassembled = False
+
+    def reset(self) -> None:
+        """Put database, Redis and counters back as they were."""
+        self.come_back()
         if self.dirty:
             self._restore()
         if SERVICES:
             redis_client.Redis.from_url(self.settings.redis_url).flushdb()
-        self.dirty = self.reassembled = False
+        self.dirty = False
         hits.connect(self.settings)
         keys._forget()
 
@@ -108,7 +113,7 @@ class World:
     def _remember(self) -> None:
         if not SERVICES:
             self.copy = sqlite3.connect(":memory:", check_same_thread=False)
-            with _raw_sqlite() as live:
+            with raw_sqlite() as live:
                 live.backup(self.copy)
             return
         with db.engine().connect() as connection:
@@ -117,7 +122,7 @@ class World:
 
     def _restore(self) -> None:
         if self.copy is not None:
-            with _raw_sqlite() as live:
+            with raw_sqlite() as live:
                 self.copy.backup(live)
             return
         with db.engine().connect() as connection:
@@ -132,7 +137,7 @@ class World:
 
 
 @contextmanager
-def _raw_sqlite() -> Iterator[sqlite3.Connection]:
+def raw_sqlite() -> Iterator[sqlite3.Connection]:
     connection = db.engine().raw_connection()
     try:
         yield connection.driver_connection  # type: ignore[misc]

@@ -46,6 +46,7 @@ class TestSqlite:
             pytest.param("foreign_keys", 1, id="references are checked"),
             pytest.param("busy_timeout", 5000, id="writers wait for each other"),
             pytest.param("synchronous", 1, id="safe with a write-ahead log"),
+            pytest.param("secure_delete", 1, id="what is deleted is overwritten"),
         ],
     )
     def test_is_prepared(self, tmp_path: Path, pragma: str, value: object) -> None:
