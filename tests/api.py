@@ -8,11 +8,14 @@ from typing import Any, cast
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from app.core import clock
 from app.core.caller import OPERATOR
 from app.features.access import service as access
 from app.features.accounts import service as accounts
+from app.features.auth.models import Session
 from app.infra import db
 from tests.world import PASSWORD
 
@@ -153,6 +156,12 @@ def a_user(*, roles: tuple[str, ...] = ("user",), password: str = PASSWORD, **na
         account = accounts.NewAccount(username, email, hashed, **named)
         made = accounts.create(account, roles=roles, by=OPERATOR)
     return Person(made.id, username, email, password)
+
+
+def reauthenticate(person: Person) -> None:
+    """Let everybody who is signed in as this person have proved once more, just now, that it is them."""
+    with db.unit_of_work():
+        db.session().execute(update(Session).where(Session.user_id == person.id).values(reauthenticated_at=clock.now()))
 
 
 def an_admin(**named: Any) -> Person:

@@ -26,14 +26,18 @@ from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
 from app.features.mail import service as mail
+from app.features.privacy import cli as privacy_cli
+from app.features.privacy import routes as privacy_routes
+from app.features.privacy import service as privacy
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
-from app.infra import sealed
+from app.infra import resealing, sealed
 from app.web import caller, reference
 from app.web import idempotency as web_idempotency
 
 BLUEPRINTS = (
     auth_routes.routes,
+    privacy_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     visits_routes.routes,
@@ -48,6 +52,9 @@ def install(app: Flask, settings: Settings) -> None:
     """Connect the features with their settings and each other, and register what they bring."""
     keyring = Keyring(config.secrets_of(settings))
     sealed.connect(keyring)
+    resealing.connect(keyring)
+    audit.connect(settings)
+    privacy.connect(settings)
     mail.connect(settings)
     accounts.connect(settings)
     auth.connect(settings, keyring)
@@ -58,6 +65,7 @@ def install(app: Flask, settings: Settings) -> None:
     web_idempotency.plug(idempotency.KeptAnswers(keyring))
     caller.on_refusal(audit.record_refusal)
     accounts.when_locked_out(_end_sessions)
+    accounts.when_locked_out(auth.end_links)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     _install_commands(app.cli)
@@ -81,6 +89,7 @@ def load_models() -> None:
 def _install_commands(root: click.Group) -> None:
     root.add_command(auth_cli.commands)
     root.add_command(audit_cli.commands)
+    root.add_command(privacy_cli.commands)
     auth_cli.register(root)
     accounts_cli.register(root)
 

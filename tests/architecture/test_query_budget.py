@@ -15,7 +15,7 @@ from app.features.auth import service as auth
 from app.features.auth import sessions as auth_sessions
 from app.features.visits import service as visits
 from app.infra import db
-from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, some_users
+from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, reauthenticate, some_users
 from tests.world import PASSWORD, World, counted_statements
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
@@ -46,6 +46,12 @@ class Scene:
     @cached_property
     def own(self) -> Api:
         return self.api.as_(self.person)
+
+    @cached_property
+    def stepped_up(self) -> Api:
+        own = self.own
+        reauthenticate(self.person)
+        return own
 
     @cached_property
     def user(self) -> str:
@@ -144,9 +150,9 @@ BUDGETS = {
         19, lambda s: partial(s.mighty.put, s.user, {"username": "newcomer", "email": "newcomer@people.test"})
     ),
     "PATCH /api/v1/users/<id:user_id>": Budget(
-        23, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
+        24, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
     ),
-    "DELETE /api/v1/users/<id:user_id>": Budget(13, lambda s: partial(s.mighty.delete, s.user), sessions),
+    "DELETE /api/v1/users/<id:user_id>": Budget(14, lambda s: partial(s.mighty.delete, s.user), sessions),
     "POST /api/v1/users/<id:user_id>/restore": Budget(11, lambda s: partial(s.mighty.post, f"{s.gone}/restore")),
     "POST /api/v1/users/<id:user_id>/sessions:revoke": Budget(
         8, lambda s: partial(s.mighty.post, f"{s.user}/sessions:revoke"), sessions
@@ -155,6 +161,8 @@ BUDGETS = {
     "POST /api/v1/visits": Budget(7, lambda s: partial(s.api.post, VISITS), pages),
     "POST /auth/login": Budget(16, lambda s: partial(s.api.post, "/auth/login", s.login)),
     "POST /auth/logout": Budget(6, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
+    "DELETE /auth/me": Budget(17, lambda s: partial(s.stepped_up.delete, "/auth/me"), sessions),
+    "GET /auth/me/export": Budget(20, lambda s: partial(s.stepped_up.get, "/auth/me/export"), sessions),
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
     "POST /auth/password/change": Budget(17, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),

@@ -32,6 +32,7 @@ from app.features.accounts.people import (
     list_users,
     profile,
 )
+from app.features.accounts.personal import claim_for_erasure, due_for_erasure, erase, held_of
 from app.features.accounts.schemas import Email, Password, Username, UserOut
 from app.features.accounts.seeding import seed
 
@@ -49,16 +50,20 @@ __all__ = [
     "UsernameTaken",
     "change",
     "check_password",
+    "claim_for_erasure",
     "connect",
     "create",
     "create_user",
     "credentials_of",
     "delete",
+    "due_for_erasure",
+    "erase",
     "find_credentials",
     "find_user",
     "get_user",
     "has_administrator",
     "hash_new_password",
+    "held_of",
     "join_users",
     "list_users",
     "profile",

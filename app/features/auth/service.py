@@ -2,11 +2,12 @@
 
 from app.core.config import Settings
 from app.core.keyring import Keyring
-from app.features.auth import identity, keys, sessions, throttle, tokens
+from app.features.auth import identity, keys, personal, sessions, throttle, tokens
 from app.features.auth.identity import Me, change_me, identify, me
 from app.features.auth.keys import ensure as ensure_keys
-from app.features.auth.keys import public_keys
+from app.features.auth.keys import public_keys, reencrypt
 from app.features.auth.keys import rotate as rotate_keys
+from app.features.auth.personal import end_links, erase, forget_ended_sessions, forget_expired_links, held_of
 from app.features.auth.registration import (
     InvalidCode,
     create_administrator,
@@ -50,8 +51,13 @@ __all__ = [
     "change_password",
     "connect",
     "create_administrator",
+    "end_links",
     "ensure_keys",
+    "erase",
+    "forget_ended_sessions",
+    "forget_expired_links",
     "forget_old_guesses",
+    "held_of",
     "identify",
     "list_sessions",
     "login",
@@ -59,6 +65,7 @@ __all__ = [
     "make_setup_code",
     "me",
     "public_keys",
+    "reencrypt",
     "refresh",
     "register",
     "revoke_all",
@@ -74,6 +81,7 @@ def connect(settings: Settings, keyring: Keyring) -> None:
     """Learn the settings; once, during assembly."""
     identity.connect(settings)
     keys.connect(settings, keyring)
+    personal.connect(settings)
     sessions.connect(settings)
     throttle.connect(settings, keyring)
     tokens.connect(settings)

@@ -9,9 +9,10 @@ from app.core import clock, origin
 from app.core.config import Settings
 from app.core.ids import uuid7
 from app.features.mail.models import Mail
+from app.features.mail.personal import erase, held_of
 from app.infra import db
 
-__all__ = ["connect", "link", "send"]
+__all__ = ["connect", "erase", "held_of", "link", "send"]
 
 _base_url = ""
 
