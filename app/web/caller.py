@@ -121,15 +121,17 @@ def bearer() -> str | None:
 def authorise(declaration: Declaration, caller: Caller) -> None:
     """Raise Forbidden unless the caller may do what the view declares; nothing is looked up before."""
     if isinstance(declaration.access, frozenset) and not caller.holds(declaration.access):
-        for observe in _refusals:
-            observe(caller, declaration.access)
-        raise SecondFactorRequired if caller.lacks_second_factor else Forbidden
+        refused = SecondFactorRequired if caller.lacks_second_factor else Forbidden
+        _observe(caller, declaration.access, refused)
+        raise refused
     if declaration.access is Access.PUBLIC:
         return
     needs_session = declaration.in_person or declaration.access is Access.AUTHENTICATED
     if caller.key_id is not None and needs_session and not declaration.open_to_keys:
+        _observe(caller, frozenset(), SessionRequired)
         raise SessionRequired
     if caller.impersonator_id is not None and declaration.in_person:
+        _observe(caller, frozenset(), ImpersonationForbids)
         raise ImpersonationForbids
     if declaration.step_up and not caller.reauthenticated:
         raise ReauthenticationRequired
@@ -149,11 +151,19 @@ def refusals(declaration: Declaration) -> Iterator[type[Forbidden]]:
         yield ReauthenticationRequired
 
 
-Refusal = Callable[[Caller, frozenset[Permission]], None]
+Refusal = Callable[[Caller, frozenset[Permission], str], None]
 _refusals: list[Refusal] = []
 
 
 def on_refusal(observe: Refusal) -> None:
-    """Let the audit hear of callers who lacked a permission."""
+    """Let the audit hear of callers who may not: with what permissions they would, and the code they were told.
+
+    That somebody must reauthenticate is no refusal but a question.
+    """
     if observe not in _refusals:
         _refusals.append(observe)
+
+
+def _observe(caller: Caller, permissions: frozenset[Permission], refused: type[Forbidden]) -> None:
+    for observe in _refusals:
+        observe(caller, permissions, refused.code)

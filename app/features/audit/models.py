@@ -33,7 +33,7 @@ class AuditEvent(Model):
     ip: Mapped[str | None] = mapped_column(String(45), info=LOGGED)
     user_agent: Mapped[str | None] = mapped_column(String(256), info=LOGGED)
     request_id: Mapped[str | None] = mapped_column(String(64))
-    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, info=LOGGED)
     hash: Mapped[str] = mapped_column(String(64))
 
 

@@ -118,10 +118,11 @@ def record(
     db.before_commit(lambda: append(line))
 
 
-def record_refusal(caller: Caller, permissions: frozenset[str]) -> None:
-    """Record that a caller lacked permissions; stored although the request is refused."""
+def record_refusal(caller: Caller, permissions: frozenset[str], code: str) -> None:
+    """Record that a caller was refused, for the lack of permissions or another reason; stored all the same."""
     with db.apart():
-        record("authz_fail", outcome="failure", actor=caller, detail={"permissions": sorted(permissions)})
+        detail = {"permissions": sorted(permissions), "code": code}
+        record("authz_fail", outcome="failure", actor=caller, detail=detail)
 
 
 def list_events(*, filters: Mapping[str, str | datetime | None], page: PageRequest) -> Page[Event]:
