@@ -15,6 +15,7 @@ from app.infra.columns import Model
 from app.infra.resealing import Tally, purpose_of, reseal, survey
 from tests.api import Api, Person, a_user, an_admin
 from tests.features.auth.together import at_once
+from tests.features.between import coming_between
 from tests.world import World
 
 FIRST = "a key of the tests, thirty-two characters and more"
@@ -146,19 +147,18 @@ class TestReseal:
         assert len(totp_secrets()) == 5
 
     def test_does_not_overwrite_what_was_changed_meanwhile(
-        self, people: list[Person], under: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+        self, people: list[Person], under: Callable[..., Api]
     ) -> None:
         under(SECOND, FIRST)
-        rewrite = resealing._rewrite
 
-        def somebody_changes_it_first(*arguments: object) -> None:
+        def somebody_enrols_anew() -> None:
             with db.unit_of_work():
                 db.session().execute(update(Totp).where(Totp.user_id == people[0].id).values(secret=b"new"))
-            rewrite(*arguments)  # type: ignore[arg-type]  # passed on as they came
 
-        monkeypatch.setattr(resealing, "_rewrite", somebody_changes_it_first)
-        reseal()
+        with coming_between("after_cursor_execute", ("FROM totp_secrets",), somebody_enrols_anew) as changed:
+            reseal()
 
+        assert changed.is_set()
         assert totp_secrets()[people[0].id] == b"new"
         assert survey().older == 0
 
