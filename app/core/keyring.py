@@ -5,7 +5,7 @@ SECRET_KEY is a list, newest first: the first makes, every one reads.
 
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 
@@ -34,12 +34,21 @@ class Keyring:
 
     def decrypt(self, purpose: str, sealed: bytes) -> bytes:
         """Open what any secret of the list sealed, else raise Undecryptable."""
-        for secret in self._secrets:
+        for _, opened in self._opened(purpose, sealed):
+            return opened
+        raise Undecryptable(purpose)
+
+    def age(self, purpose: str, sealed: bytes) -> int | None:
+        """Return which secret opens this: 0 for the newest, more for an older one, None for none."""
+        return next((place for place, _ in self._opened(purpose, sealed)), None)
+
+    def _opened(self, purpose: str, sealed: bytes) -> Iterator[tuple[int, bytes]]:
+        for place, secret in enumerate(self._secrets):
             try:
-                return AESGCM(_derive(secret, purpose)).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
+                key = AESGCM(_derive(secret, purpose))
+                yield place, key.decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
             except (InvalidTag, ValueError):  # ValueError: too short for a nonce
                 continue
-        raise Undecryptable(purpose)
 
     def fingerprint(self, purpose: str, value: str) -> str:
         """Replace a value by one that tells equal from different and nothing else."""

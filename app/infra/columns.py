@@ -13,6 +13,24 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits; SQLite's own 64-bit row id is spelled INTEGER."""
 
 
+Mark = dict[Any, Any]
+"""What ``mapped_column(info=…)`` takes."""
+
+EMPTIED: Mark = {"personal": "emptied"}
+"""Personal data in a row that stays when its person is erased."""
+
+DELETED: Mark = {"personal": "deleted with its row"}
+"""Personal data in a row that goes when its person is erased."""
+
+LOGGED: Mark = {"personal": "kept for AUDIT_RETENTION_DAYS"}
+"""Personal data in the audit trail: it outlasts its person, who is only a number in it."""
+
+
+def sealed_as(purpose: str, mark: Mark | None = None) -> Mark:
+    """Mark a column whose bytes its feature encrypts itself, with what it calls them in the keyring."""
+    return {"sealed": purpose, **(mark or {})}
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC on both databases: SQLite drops the zone, so it is put back; naive values are refused."""
 

@@ -9,7 +9,7 @@ from app.core import config, mailing
 from app.core.config import Settings
 from app.core.errors import Failure
 from app.features.accounts import service as accounts
-from app.infra import db, migrations, queue, redis
+from app.infra import db, migrations, queue, redis, resealing
 from app.infra.redis import RedisAway
 
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -64,8 +64,23 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield Finding("there is an administrator")
         else:
             yield Finding("there is no administrator yet: run 'flask create-admin'", is_warning=True)
+        yield _secrets()
     except Failure:
         yield Finding(f"database does not answer: {where}", is_fault=True)
+
+
+def _secrets() -> Finding:
+    """Say whether a secret of SECRET_KEY may be taken away."""
+    found = resealing.survey()
+    if found.lost:
+        text = (
+            f"{found.lost} encrypted values open with no secret of SECRET_KEY: put the one that sealed them at its end"
+        )
+        return Finding(text, is_warning=True)
+    if found.older:
+        text = f"{found.older} encrypted values still need an older secret of SECRET_KEY: run 'flask keys reencrypt'"
+        return Finding(text, is_warning=True)
+    return Finding("encrypted values all open with the newest secret of SECRET_KEY")
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:

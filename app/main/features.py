@@ -21,6 +21,7 @@ from app.features.api_keys import service as api_keys
 from app.features.audit import cli as audit_cli
 from app.features.audit import routes as audit_routes
 from app.features.audit import service as audit
+from app.features.audit import tasks as audit_tasks
 from app.features.auth import cli as auth_cli
 from app.features.auth import link_routes, mfa_routes, passkey_routes
 from app.features.auth import routes as auth_routes
@@ -35,9 +36,13 @@ from app.features.jobs import tasks as jobs_tasks
 from app.features.mail import cli as mail_cli
 from app.features.mail import service as mail
 from app.features.mail import tasks as mail_tasks
+from app.features.privacy import cli as privacy_cli
+from app.features.privacy import routes as privacy_routes
+from app.features.privacy import service as privacy
+from app.features.privacy import tasks as privacy_tasks
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
-from app.infra import queue, sealed
+from app.infra import queue, resealing, sealed
 from app.web import caller, reference
 from app.web import idempotency as web_idempotency
 
@@ -46,6 +51,7 @@ BLUEPRINTS = (
     mfa_routes.routes,
     passkey_routes.routes,
     link_routes.routes,
+    privacy_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     api_keys_routes.routes,
@@ -61,8 +67,12 @@ TASKS = (
     jobs_tasks.tick,
     mail_tasks.deliver,
     mail_tasks.forget_old,
+    audit_tasks.prune,
+    auth_tasks.forget_ended_sessions,
+    auth_tasks.forget_expired_links,
     auth_tasks.forget_old_guesses,
     idempotency_tasks.forget_old,
+    privacy_tasks.erase_due,
 )
 
 
@@ -70,6 +80,9 @@ def install(app: Flask, settings: Settings) -> None:
     """Connect the features with their settings and each other, and register what they bring."""
     keyring = Keyring(config.secrets_of(settings))
     sealed.connect(keyring)
+    resealing.connect(keyring)
+    audit.connect(settings)
+    privacy.connect(settings)
     mail.connect(settings)
     accounts.connect(settings)
     factors.connect(settings)
@@ -94,8 +107,6 @@ def bootstrap() -> None:
     access.ensure_built_in_roles()
     auth.ensure_keys()
     auth.forget_old_guesses()
-    auth.forget_old_challenges()
-    auth.forget_old_links()
 
 
 def load_models() -> None:
@@ -110,10 +121,12 @@ def _install_commands(root: click.Group) -> None:
     root.add_command(auth_cli.commands)
     root.add_command(audit_cli.commands)
     root.add_command(mail_cli.commands)
+    root.add_command(privacy_cli.commands)
     auth_cli.register(root)
     accounts_cli.register(root)
 
 
 def _lock_out(user_id: int) -> None:
     auth.revoke_all(user_id=user_id, reason="locked_out")
+    auth.end_links(user_id)
     api_keys.revoke_all(user_id=user_id, reason="locked_out")

@@ -163,7 +163,10 @@ _refusals: list[Refusal] = []
 
 
 def on_refusal(observe: Refusal) -> None:
-    """Let the audit hear of callers who lacked permissions, or tried what is not for keys or impersonators."""
+    """Let the audit hear of callers who may not: with what permissions they would, and the code they were told.
+
+    That somebody must reauthenticate is no refusal but a question.
+    """
     if observe not in _refusals:
         _refusals.append(observe)
 

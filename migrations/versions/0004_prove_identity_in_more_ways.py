@@ -31,6 +31,8 @@ def upgrade() -> None:
         codes.create_foreign_key(
             op.f("fk_one_time_codes_user_id_users"), "users", ["user_id"], ["id"], ondelete="CASCADE"
         )
+    with op.batch_alter_table("one_time_codes") as codes:
+        codes.alter_column("detail", existing_type=sa.JSON(), existing_nullable=False, server_default=None)
     op.create_index("ix_one_time_codes_user_id_purpose", "one_time_codes", ["user_id", "purpose"])
     op.create_index("ix_one_time_codes_expires_at", "one_time_codes", ["expires_at"])
     _create_factors()

@@ -285,6 +285,8 @@ BUDGETS = {
     "DELETE /auth/mfa/totp": Budget(17, lambda s: partial(s.holder.delete, "/auth/mfa/totp"), sessions),
     "POST /auth/mfa/recovery-codes": Budget(10, lambda s: partial(s.holder.post, "/auth/mfa/recovery-codes")),
     "POST /auth/reauth": Budget(13, lambda s: partial(s.own.post, "/auth/reauth", {"password": PASSWORD})),
+    "DELETE /auth/me": Budget(17, lambda s: partial(s.stepped_up.delete, "/auth/me"), sessions),
+    "GET /auth/me/export": Budget(20, lambda s: partial(s.stepped_up.get, "/auth/me/export"), sessions),
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
     "POST /auth/password/change": Budget(20, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),

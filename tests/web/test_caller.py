@@ -157,7 +157,7 @@ class TestRequires:
         [event] = api.as_(an_admin()).get("/api/v1/audit-events?event=authz_fail").result
         assert event["outcome"] == "failure"
         assert event["actor"] == {"type": "user", "id": str(person.id)}
-        assert event["detail"] == {"permissions": ["roles:read", "users:read"]}
+        assert event["detail"] == {"permissions": ["roles:read", "users:read"], "code": "FORBIDDEN"}
         assert event["request_id"] == "refused-request"
 
     def test_is_refused_also_without_anybody_who_listens(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.paging import Page, PageRequest, page_of
 from app.core.permissions import ADMIN, BUILT_IN_ROLES, MEANINGS, known
 from app.features.access.models import Role, UserRole
+from app.features.access.personal import erase, held_of
 from app.features.audit import service as audit
 from app.infra import db
 from app.infra.listing import Listing
@@ -30,8 +31,10 @@ __all__ = [
     "create_role",
     "delete_role",
     "ensure_built_in_roles",
+    "erase",
     "get_role",
     "give_to_many",
+    "held_of",
     "holders",
     "join_roles",
     "list_permissions",

@@ -166,6 +166,8 @@ def restore(*, user_id: int, by: Caller) -> Profile:
     user = db.session().get(User, user_id, with_for_update={"key_share": True})
     if user is None or user.deleted_at is None:
         raise NotFound
+    if user.erased_at is not None:
+        raise NotFound  # nothing is left to bring back
     access.refuse_to_overrule(user_id, by=by)
     with _unique(user):
         user.deleted_at = None

@@ -6,7 +6,7 @@ from sqlalchemy import Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
-from app.infra.columns import Model
+from app.infra.columns import EMPTIED, Model
 
 _LIVING = text("deleted_at IS NULL")
 
@@ -29,18 +29,18 @@ class User(Model):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    username: Mapped[str] = mapped_column(String(32))
-    username_key: Mapped[str] = mapped_column(String(32))
-    email: Mapped[str] = mapped_column(String(254))
-    email_key: Mapped[str] = mapped_column(String(254))
-    email_verified_at: Mapped[datetime | None]
-    first_name: Mapped[str] = mapped_column(String(100))
-    last_name: Mapped[str] = mapped_column(String(100))
-    locale: Mapped[str | None] = mapped_column(String(35))
-    password_hash: Mapped[str | None] = mapped_column(String(255))
+    username: Mapped[str] = mapped_column(String(32), info=EMPTIED)
+    username_key: Mapped[str] = mapped_column(String(32), info=EMPTIED)
+    email: Mapped[str] = mapped_column(String(254), info=EMPTIED)
+    email_key: Mapped[str] = mapped_column(String(254), info=EMPTIED)
+    email_verified_at: Mapped[datetime | None] = mapped_column(info=EMPTIED)
+    first_name: Mapped[str] = mapped_column(String(100), info=EMPTIED)
+    last_name: Mapped[str] = mapped_column(String(100), info=EMPTIED)
+    locale: Mapped[str | None] = mapped_column(String(35), info=EMPTIED)
+    password_hash: Mapped[str | None] = mapped_column(String(255), info=EMPTIED)
     is_active: Mapped[bool] = mapped_column(default=True)
-    mfa_enabled: Mapped[bool] = mapped_column(default=False, server_default=false())
-    search_text: Mapped[str] = mapped_column(String(520))
+    mfa_enabled: Mapped[bool] = mapped_column(default=False, server_default=false(), info=EMPTIED)
+    search_text: Mapped[str] = mapped_column(String(520), info=EMPTIED)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)

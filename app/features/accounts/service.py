@@ -47,6 +47,7 @@ from app.features.accounts.people import (
     lock_user,
     profile,
 )
+from app.features.accounts.personal import claim_for_erasure, due_for_erasure, erase, held_of
 from app.features.accounts.schemas import Email, Password, Username, UserOut
 from app.features.accounts.seeding import seed
 
@@ -66,11 +67,14 @@ __all__ = [
     "address_key",
     "change",
     "check_password",
+    "claim_for_erasure",
     "connect",
     "create",
     "create_user",
     "credentials_of",
     "delete",
+    "due_for_erasure",
+    "erase",
     "find_addressee",
     "find_addressee_of",
     "find_credentials",
@@ -78,6 +82,7 @@ __all__ = [
     "get_user",
     "has_administrator",
     "hash_new_password",
+    "held_of",
     "join_users",
     "list_users",
     "lock_active",

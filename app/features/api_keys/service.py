@@ -17,6 +17,7 @@ from app.features.accounts import service as accounts
 from app.features.api_keys import secret as secrets
 from app.features.api_keys.identity import KeyHolder, connect, identify
 from app.features.api_keys.models import ApiKey
+from app.features.api_keys.personal import erase, held_of
 from app.features.api_keys.secret import PREFIX
 from app.features.audit import service as audit
 from app.features.mail import service as mail
@@ -31,6 +32,8 @@ __all__ = [
     "TooManyKeys",
     "connect",
     "create",
+    "erase",
+    "held_of",
     "identify",
     "list_keys",
     "revoke",

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.ids import UUID
-from app.infra.columns import Model
+from app.infra.columns import LOGGED, Model
 
 
 class AuditEvent(Model):
@@ -27,21 +27,27 @@ class AuditEvent(Model):
     event: Mapped[str] = mapped_column(String(64))
     outcome: Mapped[str] = mapped_column(String(16))
     actor_type: Mapped[str | None] = mapped_column(String(16))
-    actor_id: Mapped[str | None] = mapped_column(String(40))
+    actor_id: Mapped[str | None] = mapped_column(String(40), info=LOGGED)
     target_type: Mapped[str | None] = mapped_column(String(32))
-    target_id: Mapped[str | None] = mapped_column(String(64))
-    ip: Mapped[str | None] = mapped_column(String(45))
-    user_agent: Mapped[str | None] = mapped_column(String(256))
+    target_id: Mapped[str | None] = mapped_column(String(64), info=LOGGED)
+    ip: Mapped[str | None] = mapped_column(String(45), info=LOGGED)
+    user_agent: Mapped[str | None] = mapped_column(String(256), info=LOGGED)
     request_id: Mapped[str | None] = mapped_column(String(64))
-    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, info=LOGGED)
     hash: Mapped[str] = mapped_column(String(64))
 
 
 class AuditHead(Model):
-    """The last link: one row, whose lock puts writers in order, and which shows that the last rows are there."""
+    """Both ends of the chain: one row, whose lock puts writers in order, and which shows that the last rows are there.
+
+    ``pruned_seq`` and ``pruned_hash`` are the last row that was let go by age: the kept part hangs on it.
+    """
 
     __tablename__ = "audit_head"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     seq: Mapped[int]
     hash: Mapped[str] = mapped_column(String(64))
+    pruned_seq: Mapped[int] = mapped_column(default=0, server_default="0")
+    pruned_hash: Mapped[str | None] = mapped_column(String(64))
+    pruned_at: Mapped[datetime | None]

@@ -1,24 +1,39 @@
-"""The door of audit: record, look up, verify."""
+"""The door of audit: record, look up, verify, let go of what is beyond its time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, select
 
 from app.core import clock, origin
-from app.core.caller import Caller
+from app.core.caller import OPERATOR, Caller
+from app.core.config import Settings
 from app.core.ids import UUID, uuid7
 from app.core.paging import Page, PageRequest
-from app.features.audit.chain import Verification, append, verify
+from app.features.audit import chain
+from app.features.audit.chain import BrokenChain, Verification, append, verify
 from app.features.audit.models import AuditEvent
+from app.features.audit.personal import held_of
 from app.infra import db
 from app.infra.listing import Listing
 from app.infra.query import Row
 from app.web import caller as callers
 
-__all__ = ["Event", "Party", "Verification", "list_events", "record", "record_refusal", "verify"]
+__all__ = [
+    "BrokenChain",
+    "Event",
+    "Party",
+    "Verification",
+    "connect",
+    "held_of",
+    "list_events",
+    "prune",
+    "record",
+    "record_refusal",
+    "verify",
+]
 
 Target = tuple[str, object]
 
@@ -35,6 +50,8 @@ _LIST = Listing(
         "until": _EVENTS.at < bindparam("until", type_=_EVENTS.at.type),
     },
 )
+
+_kept = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,12 @@ class Event:
     user_agent: str | None
     request_id: str | None
     detail: Mapping[str, Any]
+
+
+def connect(settings: Settings) -> None:
+    """Learn how long events are kept."""
+    global _kept  # noqa: PLW0603 -- set once during assembly
+    _kept = timedelta(days=settings.audit_retention_days)
 
 
 def record(
@@ -97,9 +120,9 @@ def record(
 
 
 def record_refusal(caller: Caller, permissions: frozenset[str], code: str) -> None:
-    """Record that a caller lacked permissions, or why else they may not; stored although the request is refused."""
-    detail = {"permissions": sorted(permissions)} if permissions else {"code": code}
+    """Record that a caller was refused, for the lack of permissions or another reason; stored all the same."""
     with db.apart():
+        detail = {"permissions": sorted(permissions), "code": code}
         record("authz_fail", outcome="failure", actor=caller, detail=detail)
 
 
@@ -107,6 +130,23 @@ def list_events(*, filters: Mapping[str, str | datetime | None], page: PageReque
     """Return events that match, newest first."""
     found = _LIST.page(page, sort="-seq", given=filters)
     return found.with_items([_read(row) for row in found.items])
+
+
+def prune(*, advance: Callable[[int], object] = lambda _: None) -> int:
+    """Let go of events that are older than AUDIT_RETENTION_DAYS, oldest first; return how many.
+
+    Each batch is a transaction of its own: killed in between, the chain is whole and the next run goes on.
+    """
+    before, total = clock.now() - _kept, 0
+    while True:
+        with db.apart():
+            gone = chain.prune(before=before)
+            if gone:
+                record("sensitive_delete", actor=OPERATOR, detail={"audit_events": gone})
+        if not gone:
+            return total
+        total += gone
+        advance(gone)
 
 
 def _read(row: Row) -> Event:

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 from datetime import timedelta
 from typing import Literal
 
-from sqlalchemy import delete, or_, update
+from sqlalchemy import or_, update
 
 from app.core import clock
 from app.core.keyring import digest
@@ -52,12 +52,6 @@ def spend(purpose: Purpose, challenge: bytes, *, user_id: int | None) -> bool:
     )
     with db.apart() as session:
         return session.scalar(statement) is not None
-
-
-def forget_old() -> None:
-    """Delete challenges that are over."""
-    over = OneTimeCode.purpose.in_(("passkey_register", "passkey_login")), OneTimeCode.expires_at <= clock.now()
-    db.session().execute(delete(OneTimeCode).where(*over))
 
 
 def _hash(challenge: bytes) -> str:

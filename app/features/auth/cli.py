@@ -18,6 +18,18 @@ def rotate() -> None:
     click.echo(f"Signing with {auth.rotate_keys()}.")
 
 
+@command(commands, "reencrypt")
+def reencrypt() -> None:
+    """Rewrite what is encrypted under the newest SECRET_KEY, so that the oldest can be taken away. Safe to repeat.
+
+    Exits with 1 if something opens with no secret at all: it stays as it is.
+    """
+    found = auth.reencrypt(advance=lambda values: click.echo(f"{values} values looked at ...", err=True))
+    click.echo(f"{found.values} encrypted values, {found.older} of them rewritten under the newest secret.")
+    if found.lost:
+        raise click.ClickException(f"{found.lost} values open with no secret of SECRET_KEY. They were left alone.")
+
+
 def register(root: click.Group) -> None:
     """Add the commands that stand beside the groups."""
 

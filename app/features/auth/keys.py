@@ -7,6 +7,7 @@ that it does not know.
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
 from typing import Any
@@ -22,7 +23,7 @@ from app.core.keyring import Keyring, Undecryptable
 from app.core.signing import Claims, Kind, Signer
 from app.features.audit import service as audit
 from app.features.auth.models import SigningKey
-from app.infra import db
+from app.infra import db, resealing
 from app.infra.query import Query
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,15 @@ def rotate() -> str:
     audit.record("key_rotated", target=("signing_key", kid))
     db.after_commit(_forget)
     return kid
+
+
+def reencrypt(*, advance: Callable[[int], object] = lambda _: None) -> resealing.Tally:
+    """Rewrite whatever is encrypted, here or elsewhere, under the newest secret of SECRET_KEY."""
+    found = resealing.reseal(advance=advance)
+    detail = {"values": found.values, "rewritten": found.older, "lost": found.lost}
+    with db.apart():
+        audit.record("secrets_reencrypted", outcome="failure" if found.lost else "success", detail=detail)
+    return found
 
 
 def _add(status: str) -> None:

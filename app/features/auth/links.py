@@ -187,12 +187,6 @@ def is_held(email: str, *, user_id: int | None = None) -> bool:
     return row is not None and row.user_id != user_id
 
 
-def forget_old() -> None:
-    """Delete codes that ended a day ago: nothing is asked of them any more."""
-    ended = OneTimeCode.expires_at <= clock.now() - timedelta(days=1)
-    db.session().execute(delete(OneTimeCode).where(ended).execution_options(synchronize_session=False))
-
-
 def _held(email: str) -> str:
     return digest(f"{_HELD} {accounts.address_key(email)}")
 

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.ids import UUID, uuid7
-from app.infra.columns import Model
+from app.infra.columns import DELETED, Model, sealed_as
 
 
 class Session(Model):
@@ -24,16 +24,16 @@ class Session(Model):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     gen: Mapped[int] = mapped_column(default=0)
     rotated_at: Mapped[datetime]
-    auth_time: Mapped[datetime]
-    methods: Mapped[list[str]] = mapped_column(JSON)
+    auth_time: Mapped[datetime] = mapped_column(info=DELETED)
+    methods: Mapped[list[str]] = mapped_column(JSON, info=DELETED)
     created_at: Mapped[datetime]
-    last_used_at: Mapped[datetime]
+    last_used_at: Mapped[datetime] = mapped_column(info=DELETED)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoke_reason: Mapped[str | None] = mapped_column(String(32))
-    ip: Mapped[str | None] = mapped_column(String(45))
-    user_agent: Mapped[str | None] = mapped_column(String(256))
-    reauthenticated_at: Mapped[datetime | None]
+    ip: Mapped[str | None] = mapped_column(String(45), info=DELETED)
+    user_agent: Mapped[str | None] = mapped_column(String(256), info=DELETED)
+    reauthenticated_at: Mapped[datetime | None] = mapped_column(info=DELETED)
     impersonator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
 
 
@@ -51,7 +51,7 @@ class SigningKey(Model):
 
     kid: Mapped[str] = mapped_column(String(64), primary_key=True)
     status: Mapped[str] = mapped_column(String(8))
-    private_key: Mapped[bytes] = mapped_column(LargeBinary)
+    private_key: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_as("signing-keys"))
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
 
@@ -82,7 +82,7 @@ class OneTimeCode(Model):
     hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     purpose: Mapped[str] = mapped_column(String(32))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, info=DELETED)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

@@ -141,7 +141,11 @@ def set_up(*, code: str, username: str, email: str, password: str) -> accounts.P
         .returning(OneTimeCode.hash)
         .execution_options(synchronize_session=False)
     )
-    if spent is None or accounts.has_administrator():
+    too_late = accounts.has_administrator()
+    if spent is None and not too_late:  # later the door is shut, and strangers must not fill the trail
+        detail = {"by": "setup code", "code": InvalidCode.code}
+        db.after_rollback(lambda: audit.record("authz_admin", outcome="failure", detail=detail))
+    if spent is None or too_late:
         raise InvalidCode
     user = create_administrator(username=username, email=email, password=password)
     audit.record("authz_admin", target=("user", user.id), detail={"by": "setup code"})

@@ -4,18 +4,16 @@ from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.keyring import Keyring
 from app.features.api_keys import service as api_keys
-from app.features.auth import identity, keys, registration, sessions, signin, throttle, tokens
+from app.features.auth import identity, keys, personal, registration, sessions, signin, throttle, tokens
 from app.features.auth.addresses import confirm_email_change, request_email_change, undo_email_change
 from app.features.auth.attempts import WrongFactor
-from app.features.auth.challenges import forget_old as forget_old_challenges
 from app.features.auth.identity import Me, change_me, me
 from app.features.auth.impersonation import AdministratorProtected, Impersonation, InactiveAccount, OwnAccount
 from app.features.auth.impersonation import start as impersonate
 from app.features.auth.keys import ensure as ensure_keys
-from app.features.auth.keys import public_keys
+from app.features.auth.keys import public_keys, reencrypt
 from app.features.auth.keys import rotate as rotate_keys
 from app.features.auth.links import InvalidLink
-from app.features.auth.links import forget_old as forget_old_links
 from app.features.auth.mfa_tokens import SecondStep
 from app.features.auth.passkeys import (
     InvalidPasskey,
@@ -31,6 +29,7 @@ from app.features.auth.passkeys import (
     remove_passkey,
     rename_passkey,
 )
+from app.features.auth.personal import end_links, erase, forget_ended_sessions, forget_expired_links, held_of
 from app.features.auth.proofs import Proof
 from app.features.auth.reauthentication import Reauthenticated, reauthenticate
 from app.features.auth.recovery import forgot_password, reset_password, welcome
@@ -115,13 +114,16 @@ __all__ = [
     "confirm_totp",
     "connect",
     "create_administrator",
+    "end_links",
     "ensure_keys",
+    "erase",
     "finish_login",
     "finish_passkey",
-    "forget_old_challenges",
+    "forget_ended_sessions",
+    "forget_expired_links",
     "forget_old_guesses",
-    "forget_old_links",
     "forgot_password",
+    "held_of",
     "holdings_of",
     "identify",
     "impersonate",
@@ -136,6 +138,7 @@ __all__ = [
     "prove",
     "public_keys",
     "reauthenticate",
+    "reencrypt",
     "refresh",
     "register",
     "remove_passkey",
@@ -169,6 +172,7 @@ def connect(settings: Settings, keyring: Keyring) -> None:
     identity.connect(settings)
     keys.connect(settings, keyring)
     registration.connect(settings)
+    personal.connect(settings)
     sessions.connect(settings)
     signin.connect(settings)
     throttle.connect(settings, keyring)

@@ -143,17 +143,26 @@ def change_password(*, caller: Caller, current: str, new: str) -> None:
     throttle.reserve(guesses)
     right, _ = accounts.check_password(credentials, current)
     if not right:
-        raise failed(WrongPassword(), user_id)
+        raise _not_changed(user_id)
     db.after_rollback(lambda: throttle.release(guesses))  # the guess was right, whatever the new one is
     hints = (profile.email, profile.username)
     hashed = accounts.hash_new_password(new, hints=hints, field="new_password")
     if not accounts.store_password(user_id=user_id, password_hash=hashed, instead_of=credentials.password_hash):
-        raise WrongPassword
+        raise _not_changed(user_id)
     throttle.release(guesses)
     links.void(user_id, links.RESET, links.CHANGE)
     audit.record("authn_password_change", target=("user", user_id))
     sessions.revoke_all(user_id=user_id, reason="password_change", keep=caller.session_id)
     notices.password_changed(profile)
+
+
+def _not_changed(user_id: int) -> WrongPassword:
+    """As ``_failed``, for who is signed in and guesses the password."""
+    target, detail = ("user", user_id), {"code": WrongPassword.code}
+    db.after_rollback(
+        lambda: audit.record("authn_password_change_fail", outcome="failure", target=target, detail=detail)
+    )
+    return WrongPassword()
 
 
 def _owner_of(access_token: str | None, refresh_token: str | None) -> Caller | None:

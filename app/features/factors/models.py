@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
 from app.core.ids import UUID, uuid7
-from app.infra.columns import Model
+from app.infra.columns import DELETED, Model
 from app.infra.sealed import Sealed
 
 
@@ -19,10 +19,10 @@ class Totp(Model):
     user_id: Mapped[int] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    secret: Mapped[bytes] = mapped_column(Sealed("totp_secrets.secret"))
+    secret: Mapped[bytes] = mapped_column(Sealed("totp_secrets.secret"), info=DELETED)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     confirmed_at: Mapped[datetime | None]
-    last_step: Mapped[int | None]
+    last_step: Mapped[int | None] = mapped_column(info=DELETED)
 
 
 class RecoveryCode(Model):
@@ -33,7 +33,7 @@ class RecoveryCode(Model):
     hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
-    used_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None] = mapped_column(info=DELETED)
 
 
 class Passkey(Model):
@@ -43,12 +43,12 @@ class Passkey(Model):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True, info=DELETED)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary, info=DELETED)
     sign_count: Mapped[int]
     transports: Mapped[list[str]] = mapped_column(JSON)
-    aaguid: Mapped[str] = mapped_column(String(36))
+    aaguid: Mapped[str] = mapped_column(String(36), info=DELETED)
     backed_up: Mapped[bool]
-    name: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(String(100), info=DELETED)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
-    last_used_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(info=DELETED)

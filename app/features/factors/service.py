@@ -19,6 +19,7 @@ from app.features.factors.passkeys import (
     sign_in_options,
     use_passkey,
 )
+from app.features.factors.personal import erase, held_of
 from app.features.factors.recovery import remove_recovery_codes, renew_recovery_codes, use_recovery_code
 from app.features.factors.schemas import Assertion, Attestation, CreationOptionsOut, PasskeyOut, RequestOptionsOut
 from app.features.factors.totp import (
@@ -53,8 +54,10 @@ __all__ = [
     "check_attestation",
     "confirm_totp",
     "connect",
+    "erase",
     "find_claimed",
     "has_passkey",
+    "held_of",
     "holdings_of",
     "list_passkeys",
     "methods_of",

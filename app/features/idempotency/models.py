@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.infra.columns import Model
+from app.infra.columns import Model, sealed_as
 
 
 class KeptAnswer(Model):
@@ -17,4 +17,6 @@ class KeptAnswer(Model):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     request: Mapped[str] = mapped_column(String(64))
     claimed_at: Mapped[datetime]
-    answer: Mapped[bytes | None] = mapped_column(LargeBinary)
+    answer: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=sealed_as("idempotency", {"personal": "deleted after 24 hours"})
+    )

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
 from app.core.ids import UUID, uuid7
-from app.infra.columns import Model
+from app.infra.columns import DELETED, Model
 from app.infra.sealed import Sealed
 
 
@@ -22,13 +22,13 @@ class Mail(Model):
     __table_args__ = (Index("ix_mail_outbox_status_due_at", "status", "due_at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    template: Mapped[str] = mapped_column(String(64))
+    template: Mapped[str] = mapped_column(String(64), info=DELETED)
     user_id: Mapped[int | None] = mapped_column(index=True)
-    sealed: Mapped[bytes | None] = mapped_column(Sealed("mail_outbox.sealed"))
+    sealed: Mapped[bytes | None] = mapped_column(Sealed("mail_outbox.sealed"), info=DELETED)
     status: Mapped[str] = mapped_column(String(8), default="pending")
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     due_at: Mapped[datetime] = mapped_column(default=clock.now)
     sent_at: Mapped[datetime | None]
-    last_error: Mapped[str | None] = mapped_column(String(200))
+    last_error: Mapped[str | None] = mapped_column(String(200), info=DELETED)
     request_id: Mapped[str | None] = mapped_column(String(64))

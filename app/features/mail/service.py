@@ -11,6 +11,7 @@ from app.core.ids import uuid7
 from app.features.mail import delivery, records, rendering
 from app.features.mail.delivery import deliver_next, deliver_pending
 from app.features.mail.models import Mail
+from app.features.mail.personal import erase, held_of
 from app.features.mail.records import DELIVER, Record, discard, forget_old, list_records, retry
 from app.infra import db, queue
 
@@ -21,7 +22,9 @@ __all__ = [
     "deliver_next",
     "deliver_pending",
     "discard",
+    "erase",
     "forget_old",
+    "held_of",
     "link",
     "list_records",
     "retry",

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
 from app.core.ids import UUID, uuid7
-from app.infra.columns import Model
+from app.infra.columns import DELETED, Model
 
 
 class Identity(Model):
@@ -18,9 +18,9 @@ class Identity(Model):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    provider: Mapped[str] = mapped_column(String(32))
-    issuer: Mapped[str] = mapped_column(String(255))
-    subject: Mapped[str] = mapped_column(String(255))
-    email: Mapped[str | None] = mapped_column(String(254))
+    provider: Mapped[str] = mapped_column(String(32), info=DELETED)
+    issuer: Mapped[str] = mapped_column(String(255), info=DELETED)
+    subject: Mapped[str] = mapped_column(String(255), info=DELETED)
+    email: Mapped[str | None] = mapped_column(String(254), info=DELETED)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
-    last_used_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(info=DELETED)

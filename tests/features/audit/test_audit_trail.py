@@ -215,7 +215,7 @@ class TestRefusal:
         assert refused.status_code == 403
         assert (event["event"], event["outcome"]) == ("authz_fail", "failure")
         assert event["actor"] == {"type": "user", "id": str(grace.id)}
-        assert event["detail"] == {"permissions": ["users:delete"]}
+        assert event["detail"] == {"permissions": ["users:delete"], "code": "FORBIDDEN"}
 
     def test_is_recorded_of_reading_too(self, api: Api, admin: Api) -> None:
         api.as_(a_holder_of("users:write")).get(USERS, headers=REQUEST)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from app.features.auth import service as auth
-from app.infra import db
 from tests.api import Api, a_user, an_admin
 from tests.conftest import Clock
 from tests.features.auth.looks import audited, live_sessions_of
@@ -221,8 +220,7 @@ class TestChallenge:
         clock.advance(minutes=5)
         request(api)
 
-        with db.unit_of_work():
-            auth.forget_old_challenges()
+        auth.forget_expired_links()
 
         assert challenges() == 1
 

@@ -97,7 +97,7 @@ class TestWrongPassword:
 
         change(api.as_(grace), current="wrong")
 
-        event = audited("authn_login_fail")[0]
+        event = audited("authn_password_change_fail")[0]
         assert event.actor is not None
         assert (event.outcome, event.actor.id) == ("failure", str(grace.id))
         assert event.detail == {"code": "WRONG_PASSWORD"}
