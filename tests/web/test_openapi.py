@@ -13,8 +13,8 @@ from tests.world import World
 
 Json = dict[str, Any]
 
-HIDDEN = {"/docs", "/openapi.json", "/openapi.yaml", "/setup", "/static/<path:filename>"}
-COMMON = {"200", "201", "202", "204"}
+HIDDEN = {"/docs", "/openapi.json", "/openapi.yaml", "/setup", "/signed-in", "/static/<path:filename>"}
+COMMON = {"200", "201", "202", "204", "303"}
 
 
 @pytest.fixture
@@ -161,6 +161,10 @@ class TestSecurity:
         ("post", "/auth/login"),
         ("post", "/auth/refresh"),
         ("post", "/auth/logout"),
+        ("get", "/auth/oidc"),
+        ("get", "/auth/oidc/{provider}/start"),
+        ("get", "/auth/oidc/{provider}/callback"),
+        ("post", "/auth/oidc/token"),
     )
 
     def test_asks_for_a_token_everywhere_but_where_anybody_may_call(self, document: Json) -> None:
