@@ -26,6 +26,8 @@ from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
 from app.features.mail import service as mail
+from app.features.oidc import routes as oidc_routes
+from app.features.oidc import service as oidc
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
 from app.infra import sealed
@@ -34,6 +36,7 @@ from app.web import idempotency as web_idempotency
 
 BLUEPRINTS = (
     auth_routes.routes,
+    oidc_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     visits_routes.routes,
@@ -51,6 +54,7 @@ def install(app: Flask, settings: Settings) -> None:
     mail.connect(settings)
     accounts.connect(settings)
     auth.connect(settings, keyring)
+    oidc.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
     reference.connect(settings)

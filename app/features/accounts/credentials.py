@@ -57,6 +57,11 @@ def credentials_of(user_id: int) -> Credentials:
     return Credentials(row.id, row.password_hash, row.is_active) if row else Credentials(None, None, is_active=False)
 
 
+def has_password(user_id: int) -> bool:
+    """Tell whether a user can sign in with a password."""
+    return db.session().scalar(select(User.password_hash).where(User.id == user_id)) is not None
+
+
 def check_password(credentials: Credentials, password: str) -> tuple[bool, str | None]:
     """Return whether the password is right, and a better hash if the stored one is outdated."""
     return _hasher.verify(password, credentials.password_hash)

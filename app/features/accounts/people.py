@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import String, bindparam, select
 
+from app.core import identifiers
 from app.core.caller import Caller
 from app.core.errors import Forbidden, NotFound
 from app.core.paging import Page, PageRequest
@@ -35,6 +36,9 @@ _SHOWN = (
 )
 _WITH_ROLES = (*_SHOWN, access.role_names(User.id).label("roles"))
 _BY_ID = select(*_WITH_ROLES).where(_USERS.id == bindparam("user_id"))
+_BY_EMAIL = select(*_WITH_ROLES).where(
+    _USERS.email_key == bindparam("email_key", type_=String), _USERS.deleted_at.is_(None)
+)
 _LIST = Listing(
     select(*_WITH_ROLES, _USERS.username_key, _USERS.email_key),
     orders={
@@ -96,6 +100,12 @@ def get_user(user_id: int, *, by: Caller) -> Profile:
 def find_user(user_id: int) -> Profile | None:
     """Return a user, also a deleted one."""
     row = db.session().execute(_BY_ID, {"user_id": user_id}).one_or_none()
+    return None if row is None else profile(row, row.roles)
+
+
+def find_by_email(email: str) -> Profile | None:
+    """Return the living user of an address; raise Invalid for what cannot be one."""
+    row = db.session().execute(_BY_EMAIL, {"email_key": identifiers.email_key(email)}).one_or_none()
     return None if row is None else profile(row, row.roles)
 
 

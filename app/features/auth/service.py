@@ -5,8 +5,10 @@ from app.core.keyring import Keyring
 from app.features.auth import identity, keys, sessions, throttle, tokens
 from app.features.auth.identity import Me, change_me, identify, me
 from app.features.auth.keys import ensure as ensure_keys
-from app.features.auth.keys import public_keys
+from app.features.auth.keys import public_keys, signer
 from app.features.auth.keys import rotate as rotate_keys
+from app.features.auth.methods import PROVIDER
+from app.features.auth.once import Spent, keep_code, spend_code
 from app.features.auth.registration import (
     InvalidCode,
     create_administrator,
@@ -14,8 +16,10 @@ from app.features.auth.registration import (
     register,
     set_up,
 )
+from app.features.auth.schemas import TokenPairOut
 from app.features.auth.sessions import (
     SessionView,
+    is_live,
     list_sessions,
     revoke_all,
     revoke_one,
@@ -24,6 +28,7 @@ from app.features.auth.sessions import (
 )
 from app.features.auth.signin import (
     AccountDisabled,
+    EmailNotVerified,
     InvalidCredentials,
     WrongPassword,
     admit,
@@ -36,13 +41,17 @@ from app.features.auth.throttle import forget_old as forget_old_guesses
 from app.features.auth.tokens import RefreshTokenReused, TokenPair, refresh
 
 __all__ = [
+    "PROVIDER",
     "AccountDisabled",
+    "EmailNotVerified",
     "InvalidCode",
     "InvalidCredentials",
     "Me",
     "RefreshTokenReused",
     "SessionView",
+    "Spent",
     "TokenPair",
+    "TokenPairOut",
     "TooManyAttempts",
     "WrongPassword",
     "admit",
@@ -53,6 +62,8 @@ __all__ = [
     "ensure_keys",
     "forget_old_guesses",
     "identify",
+    "is_live",
+    "keep_code",
     "list_sessions",
     "login",
     "logout",
@@ -67,6 +78,8 @@ __all__ = [
     "revoke_sessions_of",
     "rotate_keys",
     "set_up",
+    "signer",
+    "spend_code",
 ]
 
 

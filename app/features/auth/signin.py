@@ -26,6 +26,13 @@ class AccountDisabled(Forbidden):
     message = "This account is disabled. Ask an administrator."
 
 
+class EmailNotVerified(Forbidden):
+    """Said only to those who proved who they are."""
+
+    code = "EMAIL_NOT_VERIFIED"
+    message = "Confirm your e-mail address first: follow the link that we sent, or ask for another."
+
+
 class WrongPassword(Forbidden):
     """The present password is not this one. Not 401, so that clients do not throw the session away."""
 
