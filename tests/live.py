@@ -111,6 +111,20 @@ def wait_until(holds: Callable[[], bool], complain: Callable[[], str] = lambda: 
         time.sleep(0.02)
 
 
+def wait_until_there(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Return once an address answers; fail if the process that should answer ends or takes too long."""
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        assert process.poll() is None
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"no answer from {url} within {START_SECONDS} s")
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from app.core import refusals
 from app.core.refusals import UnsafeSettings
@@ -22,6 +23,8 @@ def load(*, env_file: str | None = ".env", **given: Any) -> Settings:  # noqa: A
         raise UnsafeSettings(
             [f"{str(e['loc'][0]).upper()}: {e['msg']}." for e in error.errors(include_input=False)]
         ) from error
+    except SettingsError as error:  # names the field and never its value
+        raise UnsafeSettings([f"A setting is not the JSON that it should be: {error}."]) from None
     found = complaints(settings)
     if found:
         raise UnsafeSettings(found)

@@ -1,12 +1,13 @@
 """What is wrong with settings: unusable anywhere, or unsafe in production; each with what to do."""
 
 import re
+from collections.abc import Iterator
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from app.core import mailing
 from app.core.mailing import UnusableMailSetting
-from app.core.settings import Settings
+from app.core.settings import ENDPOINTS, OidcProvider, Settings
 
 SECRET_LENGTH = 32
 _SECRET_SIGNS = 10
@@ -62,6 +63,9 @@ def _unusable(settings: Settings) -> list[str]:
         for name in _QUOTAS
         if not _QUOTA.fullmatch(getattr(settings, name))
     )
+    names = [provider.name for provider in settings.oidc_providers]
+    found.extend(f"OIDC_PROVIDERS names {name} twice." for name in sorted({n for n in names if names.count(n) > 1}))
+    found.extend(line for provider in settings.oidc_providers for line in _unusable_provider(provider))
     return [*found, *_unusable_mail(settings)]
 
 
@@ -78,6 +82,20 @@ def _unusable_mail(settings: Settings) -> list[str]:
     except UnusableMailSetting as error:
         found.append(str(error))
     return found
+
+
+def _unusable_provider(provider: OidcProvider) -> Iterator[str]:
+    who = f"OIDC_PROVIDERS: {provider.name}"
+    endpoints = [name for name in ENDPOINTS if name in provider.urls]
+    if provider.issuer and (endpoints or provider.emails_url):
+        yield f"{who} has an issuer and endpoints. Give the issuer (OpenID Connect) or the endpoints (OAuth 2)."
+    if not provider.issuer and len(endpoints) < len(ENDPOINTS):
+        yield f"{who} needs an issuer, or all of {', '.join(ENDPOINTS)}."
+    if provider.issuer and "openid" not in provider.scopes.split():
+        yield f"{who} has an issuer, so its scopes must have openid."
+    for name, url in provider.urls.items():
+        if not _is_plain_address(url):
+            yield f"{who}: {name} must be a URL such as https://id.example.org, without user, query or fragment."
 
 
 def _unsafe(settings: Settings, switches: list[str]) -> list[str]:
@@ -103,6 +121,12 @@ def _unsafe(settings: Settings, switches: list[str]) -> list[str]:
         found.append("TRUSTED_PROXIES trusts every address, so anyone may forge theirs. Name your proxies' networks.")
     if settings.password_hash_memory_kib < _OWASP_MEMORY_KIB or settings.password_hash_time_cost < _OWASP_TIME_COST:
         found.append("PASSWORD_HASH_* is below what OWASP asks (19456 KiB, 2 passes). Unset it.")
+    found.extend(
+        f"OIDC_PROVIDERS: {provider.name}: {name} is not https. Anybody on the way could sign in as anybody."
+        for provider in settings.oidc_providers
+        for name, url in provider.urls.items()
+        if not url.startswith("https://")
+    )
     return found
 
 
@@ -119,6 +143,10 @@ def _is_web_address(url: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_plain_address(url: str) -> bool:
+    return _is_web_address(url) and url.isascii() and url.isprintable() and not any(sign in url for sign in "@?#\\ ")
 
 
 def _is_network(word: str) -> bool:

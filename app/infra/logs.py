@@ -31,6 +31,8 @@ def connect(settings: Settings) -> None:
     root.handlers[:] = [JsonHandler()]
     root.setLevel(settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    for talker in ("authlib", "urllib3"):  # at DEBUG they write PKCE verifiers and whole addresses
+        logging.getLogger(talker).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 

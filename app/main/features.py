@@ -36,6 +36,8 @@ from app.features.jobs import tasks as jobs_tasks
 from app.features.mail import cli as mail_cli
 from app.features.mail import service as mail
 from app.features.mail import tasks as mail_tasks
+from app.features.oidc import routes as oidc_routes
+from app.features.oidc import service as oidc
 from app.features.privacy import cli as privacy_cli
 from app.features.privacy import routes as privacy_routes
 from app.features.privacy import service as privacy
@@ -52,6 +54,7 @@ BLUEPRINTS = (
     passkey_routes.routes,
     link_routes.routes,
     privacy_routes.routes,
+    oidc_routes.routes,
     accounts_routes.routes,
     access_routes.routes,
     api_keys_routes.routes,
@@ -88,6 +91,7 @@ def install(app: Flask, settings: Settings) -> None:
     factors.connect(settings)
     api_keys.connect(settings)
     auth.connect(settings, keyring)
+    oidc.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
     reference.connect(settings)
@@ -96,6 +100,8 @@ def install(app: Flask, settings: Settings) -> None:
     caller.on_refusal(audit.record_refusal)
     accounts.when_locked_out(_lock_out)
     accounts.when_created(auth.welcome)
+    auth.also_signs_in(oidc.has_identity)
+    auth.when_reclaimed(oidc.erase)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     queue.register(TASKS)

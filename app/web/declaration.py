@@ -48,6 +48,7 @@ class Declaration:
     cached: int = 0
     status_of: Mapping[str, int] = field(default_factory=dict)
     hidden: bool = False
+    for_people: bool = False
     limits: tuple[str, ...] = ()
     exempt: bool = False
     fails: tuple[type[Failure], ...] = ()
@@ -77,6 +78,11 @@ def declare(**said: object) -> Callable[[V], V]:
 def fails(*failures: type[Failure]) -> Callable[[V], V]:
     """Declare the failures that only this view has, for the reader and for OpenAPI."""
     return declare(fails=failures)
+
+
+def for_people(view: V) -> V:
+    """Declare that browsers are led here: they get a failure as a page, although it is under /auth."""
+    return declare(for_people=True)(view)
 
 
 def hidden(view: V) -> V:

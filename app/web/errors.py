@@ -6,11 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.core import errors
 from app.web import schemas
+from app.web.declaration import of
 from app.web.versions import PreconditionRequired
 
 log = logging.getLogger(__name__)
@@ -80,12 +81,19 @@ def _render(status: int, code: str, message: str, details: errors.Details, heade
     accepted = request.headers.get("Accept", "")
     if PROBLEM in accepted:
         body, mimetype = _problem(status, code, message, details), PROBLEM
-    elif "text/html" in accepted and not f"{request.path}/".startswith(("/auth/", "/api/")):
+    elif "text/html" in accepted and _is_for_people():
         page = render_template("error.html", status=status, message=message, details=details)
         return Response(page, status, headers=dict(headers), mimetype="text/html")
     else:
         body, mimetype = _envelope(code, message, details), "application/json"
     return Response(orjson.dumps(body), status, headers=dict(headers), mimetype=mimetype)
+
+
+def _is_for_people() -> bool:
+    if not f"{request.path}/".startswith(("/auth/", "/api/")):
+        return True
+    view = current_app.view_functions.get(request.endpoint or "")
+    return view is not None and of(view).for_people
 
 
 def _envelope(code: str, message: str, details: errors.Details) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
@@ -12,6 +13,7 @@ from werkzeug.routing import Rule
 
 from app.core import errors
 from app.core.config import Settings
+from app.core.ids import UUID
 from app.core.version import VERSION
 from app.web import caller, idempotency
 from app.web.declaration import Access, Declaration, View
@@ -25,7 +27,6 @@ _JSON = "application/json"
 _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 _PARAMETER = re.compile(r"{(\w+)}")
 _ID = {"type": "integer", "format": "int64", "minimum": 0}
-_UUID = {"type": "string", "format": "uuid"}
 _SECURITY_SCHEMES: Json = {
     "bearer": {
         "type": "http",
@@ -40,6 +41,12 @@ _SECURITY_SCHEMES: Json = {
         "description": "An API key, `ak_…`. Send this or a bearer token, not both.",
     },
 }
+_PARTS: dict[object, Json] = {
+    int: _ID,
+    str: {"type": "string"},
+    UUID: {"type": "string", "format": "uuid"},
+}
+"""How a part of a path is described, by its type in the view."""
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -154,7 +161,7 @@ def _in_path(endpoint: Endpoint) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _ID if kinds[name].annotation is int else _UUID,
+            "schema": _PARTS[kinds[name].annotation],
         }
         for name in _PARAMETER.findall(endpoint.path)
     ]
@@ -185,6 +192,9 @@ def _responses(endpoint: Endpoint, shapes: Shapes) -> dict[int, Json]:
 
 def _success(declaration: Declaration, shapes: Shapes) -> Json:
     data = shapes.answer(declaration)
+    if declaration.status == HTTPStatus.SEE_OTHER:
+        where = {"description": "Where to go on to.", "schema": {"type": "string"}}
+        return {"description": "Go on to `Location`.", "headers": {"Location": where}}
     if data is None:
         return {"description": "Done. No body."}
     body = data if declaration.bare else _envelope(data, declaration)

@@ -1,5 +1,6 @@
 """Every route × every kind of caller, against the reviewed table in docs/access-matrix.md."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.world import PASSWORD, World
 TABLE = Path(__file__).parents[2] / "docs" / "access-matrix.md"
 CALLERS = ("anonymous", "user", "reader", "administrator", "disabled", "dead", "key")
 MISSING_ID = 10**9
+MISSING_UUID = "01a1fdc7-35e3-765e-a8f3-a4af1ed90d2f"
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def _body(row: Row, person: Person, signing_in: Person) -> Any:
         "POST /auth/password/change": {"current_password": PASSWORD, "new_password": "Another-Horse-8-Battery"},
         "POST /auth/password/forgot": {"email": person.email},
         "POST /auth/password/reset": {"token": "wrong", "new_password": "Another-Horse-8-Battery"},
+        "POST /auth/oidc/token": {"code": "unknown"},
         "POST /auth/refresh": {"refresh_token": person.refresh_token or "none"},
         "POST /auth/register": {"username": "new1", "email": "new1@people.test", "password": PASSWORD},
     }.get(f"{row.method} {row.path}")
@@ -131,7 +134,15 @@ def _path(row: Row, api: Api) -> str:
     session = api.as_(there).get("/auth/sessions").result[0]["id"] if "session_id" in row.path else None
     passkey = a_passkey(there) if "passkey_id" in row.path else None
     key = a_key(api, there)["id"] if "key_id" in row.path else None
-    return row.path.format(role_id=roles[spare], user_id=there.id, session_id=session, passkey_id=passkey, key_id=key)
+    return row.path.format(
+        role_id=roles[spare],
+        user_id=there.id,
+        session_id=session,
+        passkey_id=passkey,
+        key_id=key,
+        identity_id=MISSING_UUID,
+        provider="nobody",
+    )
 
 
 class TestAccessMatrix:
@@ -159,6 +170,4 @@ class TestAccessMatrix:
 
 
 def _described(rule: str) -> str:
-    for converter in ("id:", "uuid:"):
-        rule = rule.replace(f"<{converter}", "{")
-    return rule.replace(">", "}")
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)

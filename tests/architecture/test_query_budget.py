@@ -1,6 +1,7 @@
 """How many statements each route may send to the database; it is as many whatever there is to show."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar
@@ -28,6 +29,10 @@ from tests.features.auth.passkeys import (
     request,
 )
 from tests.features.factors.authenticator import Authenticator as Device
+from tests.features.oidc import stranger as strangers
+from tests.features.oidc.browser import Browser, code_in
+from tests.features.oidc.rows import step_up
+from tests.features.oidc.stranger import CLIENT, SECRET
 from tests.links import NEW_PASSWORD, change_link, move, reset_link, verify_link
 from tests.stepup import KEYS, a_key, stepped_up
 from tests.world import PASSWORD, World, counted_statements
@@ -44,6 +49,7 @@ class Scene:
     new: ClassVar = {"username": "newcomer", "email": "newcomer@people.test", "password": PASSWORD}
 
     def __init__(self, world: World) -> None:
+        self.world, self.providers = world, ExitStack()
         self.api = Api(world.app)
         auth.public_keys()  # each process reads them once
 
@@ -161,6 +167,38 @@ class Scene:
         return {"token": move(self.api, self.person, "moved@people.test")}
 
     @cached_property
+    def browser(self) -> Browser:
+        """Return the browser of somebody who has an account at a provider."""
+        stranger = self.providers.enter_context(strangers.running())
+        provider = {"name": "stranger", "issuer": stranger.url, "client_id": CLIENT, "client_secret": SECRET}
+        browser = Browser(self.world.with_settings(oidc_providers=[provider]))
+        auth.public_keys()
+        browser.start("stranger")  # each process reads its metadata once
+        return browser
+
+    @cached_property
+    def coming_back(self) -> str:
+        return self.browser.consent(self.browser.start("stranger"))
+
+    @cached_property
+    def oidc_code(self) -> str:
+        return code_in(self.browser.sign_in("stranger"))
+
+    @cached_property
+    def linked(self) -> Api:
+        """Return who has just reauthenticated, with a provider and a password."""
+        browser, person = self.browser, self.person
+        step_up(person)
+        bearer = {"Authorization": f"Bearer {person.access_token}"}
+        url = browser.open("/auth/oidc/stranger/link", method="POST", headers=bearer).result["url"]
+        browser.come_back(browser.consent(url))
+        return Api(browser.app).as_(person)
+
+    @cached_property
+    def identity(self) -> str:
+        return str(self.linked.get("/auth/oidc/identities").result[0]["id"])
+
+    @cached_property
     def setup(self) -> bytes:
         with db.unit_of_work():
             return urlencode({**self.new, "code": auth.make_setup_code()}).encode()
@@ -214,9 +252,10 @@ class Budget:
         world.reset()
         scene = Scene(world)
         self.crowd(scene, number)
-        call = self.call(scene)
-        with counted_statements() as seen:
-            answer = call()
+        with scene.providers:
+            call = self.call(scene)
+            with counted_statements() as seen:
+                answer = call()
         assert answer.status_code < 400, answer.text
         return seen
 
@@ -308,6 +347,15 @@ BUDGETS = {
     "POST /auth/email/verify": Budget(12, posts("/auth/email/verify", lambda s: s.verification)),
     "POST /auth/password/forgot": Budget(8, posts("/auth/password/forgot", lambda s: {"email": s.person.email})),
     "POST /auth/password/reset": Budget(20, posts("/auth/password/reset", lambda s: s.reset), sessions),
+    "GET /auth/oidc": Budget(0, anybody("/auth/oidc")),
+    "GET /auth/oidc/<provider>/start": Budget(2, lambda s: partial(s.browser.open, "/auth/oidc/stranger/start")),
+    "GET /auth/oidc/<provider>/callback": Budget(25, lambda s: partial(s.browser.open, s.coming_back)),
+    "POST /auth/oidc/token": Budget(9, lambda s: partial(s.browser.exchange, s.oidc_code)),
+    "POST /auth/oidc/<provider>/link": Budget(3, lambda s: partial(s.linked.post, "/auth/oidc/stranger/link")),
+    "GET /auth/oidc/identities": Budget(2, lambda s: partial(s.linked.get, "/auth/oidc/identities")),
+    "DELETE /auth/oidc/identities/<uuid:identity_id>": Budget(
+        8, lambda s: partial(s.linked.delete, f"/auth/oidc/identities/{s.identity}")
+    ),
     "POST /auth/refresh": Budget(
         7, lambda s: partial(s.api.post, "/auth/refresh", {"refresh_token": s.person.refresh_token})
     ),
@@ -321,6 +369,7 @@ BUDGETS = {
     "GET /openapi.json": Budget(0, anybody("/openapi.json")),
     "GET /openapi.yaml": Budget(0, anybody("/openapi.yaml")),
     "GET /readiness": Budget(3, anybody("/readiness")),
+    "GET /signed-in": Budget(0, anybody("/signed-in")),
     "GET /setup": Budget(0, anybody("/setup?code=x")),
     "POST /setup": Budget(19, lambda s: partial(s.api.post, "/setup", data=s.setup, headers=FORM)),
     "GET /change-email": Budget(0, anybody("/change-email?token=x")),

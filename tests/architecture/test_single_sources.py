@@ -50,6 +50,7 @@ class TestSources:
 
     def test_only_infra_opens_connections(self) -> None:
         drivers = {"psycopg", "sqlite3", "redis", "socket", "smtplib", "urllib.request", "http.client"}
+        drivers |= {"requests", "urllib3", "authlib.integrations.requests_client"}
 
         outsiders = {
             module.place

@@ -14,8 +14,8 @@ from tests.world import World
 Json = dict[str, Any]
 
 LINKS = {"/change-email", "/reset-password", "/undo-email", "/verify-email"}
-HIDDEN = {"/docs", "/openapi.json", "/openapi.yaml", "/setup", "/static/<path:filename>"} | LINKS
-COMMON = {"200", "201", "202", "204"}
+HIDDEN = {"/docs", "/openapi.json", "/openapi.yaml", "/setup", "/signed-in", "/static/<path:filename>"} | LINKS
+COMMON = {"200", "201", "202", "204", "303"}
 
 
 @pytest.fixture
@@ -171,6 +171,10 @@ class TestSecurity:
         ("post", "/auth/email/resend"),
         ("post", "/auth/email/change/confirm"),
         ("post", "/auth/email/change/undo"),
+        ("get", "/auth/oidc"),
+        ("get", "/auth/oidc/{provider}/start"),
+        ("get", "/auth/oidc/{provider}/callback"),
+        ("post", "/auth/oidc/token"),
     )
 
     def test_asks_for_a_token_everywhere_but_where_anybody_may_call(self, document: Json) -> None:

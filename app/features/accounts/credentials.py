@@ -64,6 +64,11 @@ def _credentials(row: Any) -> Credentials:  # noqa: ANN401 -- a row of users
     return Credentials(row.id, row.password_hash, row.is_active, email_verified=verified)
 
 
+def has_password(user_id: int) -> bool:
+    """Tell whether a user can sign in with a password."""
+    return db.session().scalar(select(User.password_hash).where(User.id == user_id)) is not None
+
+
 def check_password(credentials: Credentials, password: str) -> tuple[bool, str | None]:
     """Return whether the password is right, and a better hash if the stored one is outdated."""
     return _hasher.verify(password, credentials.password_hash)

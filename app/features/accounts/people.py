@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import String, bindparam, select
 
+from app.core import identifiers
 from app.core.caller import Caller
 from app.core.errors import Forbidden, NotFound
 from app.core.paging import Page, PageRequest
@@ -36,6 +37,9 @@ _SHOWN = (
 _WITH_ROLES = (*_SHOWN, access.role_names(User.id).label("roles"))
 _BY_ID = select(*_WITH_ROLES).where(_USERS.id == bindparam("user_id"))
 _LOCKED = _BY_ID.with_for_update(of=_USERS.id.table, key_share=True)
+_BY_EMAIL = select(*_WITH_ROLES).where(
+    _USERS.email_key == bindparam("email_key", type_=String), _USERS.deleted_at.is_(None)
+)
 _LIST = Listing(
     select(*_WITH_ROLES, _USERS.username_key, _USERS.email_key),
     orders={
@@ -103,6 +107,12 @@ def find_user(user_id: int) -> Profile | None:
 def lock_user(user_id: int) -> Profile | None:
     """Return a user, also a deleted one; until the unit ends nobody changes them."""
     row = db.session().execute(_LOCKED, {"user_id": user_id}).one_or_none()
+    return None if row is None else profile(row, row.roles)
+
+
+def find_by_email(email: str) -> Profile | None:
+    """Return the living user of an address; raise Invalid for what cannot be one."""
+    row = db.session().execute(_BY_EMAIL, {"email_key": identifiers.email_key(email)}).one_or_none()
     return None if row is None else profile(row, row.roles)
 
 

@@ -39,7 +39,7 @@ class LastWayIn(Conflict):
     """Without it nobody could sign in to this account any more."""
 
     code = "LAST_WAY_IN"
-    message = "This is the only way to sign in to your account. Set a password or add another passkey first."
+    message = "This is the only way to sign in to your account. Set a password or add another way first."
 
 
 OtherWay = Callable[[int], bool]

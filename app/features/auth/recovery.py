@@ -1,15 +1,27 @@
 """Getting back in without the password, and setting a first one."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from app.core.caller import Caller
 from app.features.accounts import service as accounts
+from app.features.api_keys import service as api_keys
 from app.features.audit import service as audit
 from app.features.auth import links, notices, sessions, throttle
 from app.features.auth.verification import PENDING, Pending, send_verification
+from app.features.factors import service as factors
 from app.infra import db
 
+Reclaimed = Callable[[int], object]
+_reclaimed: list[Reclaimed] = []
+
 _WELCOME_LIFETIME = timedelta(hours=24)
+
+
+def when_reclaimed(act: Reclaimed) -> None:
+    """Let those above forget what somebody else set up in an account before the owner of its address came."""
+    if act not in _reclaimed:
+        _reclaimed.append(act)
 
 
 def forgot_password(*, email: str) -> Pending:
@@ -32,7 +44,8 @@ def send_reset(person: accounts.Addressee | None, *, template: str = "reset_pass
 def reset_password(*, token: str, new: str) -> None:
     """Set a new password by a link, end all sessions, and note that the address is proven.
 
-    A password that is refused leaves the link good. Nobody is signed in by it, and a second factor stays asked for.
+    A password that is refused leaves the link good. Nobody is signed in by it, and a second factor stays asked for,
+    unless the address is proven only now: then whatever was set up before was not its owner's.
     """
     guesses = throttle.link("reset")
     throttle.reserve(guesses)
@@ -42,6 +55,8 @@ def reset_password(*, token: str, new: str) -> None:
     hashed = accounts.hash_new_password(new, hints=(person.email, person.username), field="new_password")
     if not accounts.reset_password(person, password_hash=hashed):
         raise links.InvalidLink
+    if not person.email_verified:
+        _reclaim(person.id)
     links.spend(link)
     links.void(person.id, links.RESET, links.VERIFY, links.CHANGE)
     throttle.release((*guesses, *throttle.of_account(person.id)))
@@ -49,6 +64,15 @@ def reset_password(*, token: str, new: str) -> None:
     audit.record("authn_password_change", target=("user", person.id), actor=owner, detail={"by": "reset"})
     sessions.revoke_all(user_id=person.id, reason="password_reset", by=owner)
     notices.password_changed(person)
+
+
+def _reclaim(user_id: int) -> None:
+    """Forget every other way into an account whose address nobody had proven: a stranger may have made it in wait."""
+    factors.remove_all(user_id)
+    accounts.set_mfa_enabled(user_id, enabled=False)
+    api_keys.revoke_all(user_id=user_id, reason="reclaimed")
+    for act in _reclaimed:
+        act(user_id)
 
 
 def welcome(person: accounts.Profile, has_password: bool) -> None:  # noqa: FBT001 -- what accounts tell

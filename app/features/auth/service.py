@@ -11,10 +11,12 @@ from app.features.auth.identity import Me, change_me, me
 from app.features.auth.impersonation import AdministratorProtected, Impersonation, InactiveAccount, OwnAccount
 from app.features.auth.impersonation import start as impersonate
 from app.features.auth.keys import ensure as ensure_keys
-from app.features.auth.keys import public_keys, reencrypt
+from app.features.auth.keys import public_keys, reencrypt, signer
 from app.features.auth.keys import rotate as rotate_keys
 from app.features.auth.links import InvalidLink
+from app.features.auth.methods import PROVIDER
 from app.features.auth.mfa_tokens import SecondStep
+from app.features.auth.once import Spent, keep_code, spend_code
 from app.features.auth.passkeys import (
     InvalidPasskey,
     LastWayIn,
@@ -32,7 +34,7 @@ from app.features.auth.passkeys import (
 from app.features.auth.personal import end_links, erase, forget_ended_sessions, forget_expired_links, held_of
 from app.features.auth.proofs import Proof
 from app.features.auth.reauthentication import Reauthenticated, reauthenticate
-from app.features.auth.recovery import forgot_password, reset_password, welcome
+from app.features.auth.recovery import forgot_password, reset_password, welcome, when_reclaimed
 from app.features.auth.registration import (
     InvalidCode,
     create_administrator,
@@ -40,6 +42,7 @@ from app.features.auth.registration import (
     register,
     set_up,
 )
+from app.features.auth.schemas import SecondStepOut, TokenPairOut
 from app.features.auth.second_factor import (
     LastFactor,
     NoSecondFactor,
@@ -55,6 +58,7 @@ from app.features.auth.second_factor import reset_of as reset_second_factor_of
 from app.features.auth.second_step import InvalidMfaCode, finish_login
 from app.features.auth.sessions import (
     SessionView,
+    is_live,
     list_sessions,
     revoke_all,
     revoke_one,
@@ -74,9 +78,10 @@ from app.features.auth.signin import (
 from app.features.auth.throttle import TooManyAttempts
 from app.features.auth.throttle import forget_old as forget_old_guesses
 from app.features.auth.tokens import RefreshTokenReused, TokenPair, refresh
-from app.features.auth.verification import Pending, resend_verification, verify_email
+from app.features.auth.verification import Pending, resend_verification, send_verification, verify_email
 
 __all__ = [
+    "PROVIDER",
     "AccountDisabled",
     "AdministratorProtected",
     "EmailNotVerified",
@@ -99,8 +104,11 @@ __all__ = [
     "RecoveryCodes",
     "RefreshTokenReused",
     "SecondStep",
+    "SecondStepOut",
     "SessionView",
+    "Spent",
     "TokenPair",
+    "TokenPairOut",
     "TooManyAttempts",
     "WrongFactor",
     "WrongPassword",
@@ -127,6 +135,8 @@ __all__ = [
     "holdings_of",
     "identify",
     "impersonate",
+    "is_live",
+    "keep_code",
     "list_passkeys",
     "list_sessions",
     "login",
@@ -155,10 +165,14 @@ __all__ = [
     "revoke_others",
     "revoke_sessions_of",
     "rotate_keys",
+    "send_verification",
     "set_up",
+    "signer",
+    "spend_code",
     "undo_email_change",
     "verify_email",
     "welcome",
+    "when_reclaimed",
 ]
 
 

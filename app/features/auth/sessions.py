@@ -177,6 +177,11 @@ def owner(session_id: UUID) -> Caller | None:
     return None if user_id is None else Caller(user_id=user_id, session_id=session_id)
 
 
+def is_live(session_id: UUID) -> bool:
+    """Tell whether a session is neither ended nor expired."""
+    return owner(session_id) is not None
+
+
 def used_lately_from_here(user_id: int | None) -> bool:
     """Tell whether the present client signed in to this account in the last 30 days. Asks the same for nobody."""
     since = clock.now() - timedelta(days=_TRUST_DAYS)

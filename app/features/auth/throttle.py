@@ -89,7 +89,7 @@ def second_factor(user_id: int, *, within: str) -> tuple[Guess, ...]:
 
 def from_address() -> tuple[Guess, ...]:
     """Return the counter of one attempt that names no account: no signature is guessed, but checking one costs."""
-    return (Guess("address", client_network(origin.current().ip), 50, 15 * MINUTE),)
+    return (Guess("address", client_network(origin.current().ip), 50, 15 * MINUTE, shared=True),)
 
 
 def registration() -> tuple[Guess, ...]:
