@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.features.auth import keys
 from app.infra import db
 from tests.api import Api, Person, a_user
+from tests.authenticator import enrolled, finish, half_signed_in
 from tests.features.auth.passkeys import PASSKEYS, login, passkeys_of, register
 from tests.features.auth.together import at_once
 from tests.features.factors.authenticator import Authenticator
@@ -90,3 +92,15 @@ class TestOneConnection:
         answers = at_once(8, lambda number: api.post("/auth/login", bodies[number]))
 
         assert [answer.status_code for answer in answers] == [200] * 8
+
+    def test_is_enough_for_second_factors(self, api: Api) -> None:
+        grace = a_user()
+        app = enrolled(api, grace)
+        keys._forget()
+
+        answer = finish(api, half_signed_in(api, grace), recovery_code=app.recovery_codes[0])
+        refused = finish(api, half_signed_in(api, grace), code=app.wrong)
+        again = api.as_(grace).post("/auth/reauth", {"recovery_code": app.recovery_codes[1]})
+        removed = api.as_(grace).delete("/auth/mfa/totp")
+
+        assert [sent.status_code for sent in (answer, refused, again, removed)] == [200, 401, 200, 204]

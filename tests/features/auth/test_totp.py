@@ -145,6 +145,16 @@ class TestConfirm:
 
         assert sorted(answer.status_code for answer in answers) == [200, 409]
 
+    def test_leaves_no_session_that_is_opened_meanwhile_without_it(self, api: Api, clock: Clock) -> None:
+        grace = a_user()
+        app, hers = begun(api, grace), api.as_(grace)
+        named = {"username": grace.username, "password": grace.password}
+        sent = [(CONFIRM, {"code": app.code()}), *[("/auth/login", named)] * 4]
+
+        at_once(5, lambda number: hers.post(*sent[number]))
+
+        assert [session.methods for session in live_sessions_of(grace)] == [["pwd", "otp", "mfa"]]
+
 
 class TestCode:
     """With the clock stopped at the beginning of a step."""
