@@ -39,12 +39,12 @@ def the_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest, the_world: World, secrets: canary.Keeper) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, the_world: World, keeper: canary.Keeper) -> Iterator[World]:
     """The application on its database; whatever a test does to it is undone."""
     yield the_world
     try:
         the_world.come_back()
-        canary.complain(request.node.nodeid, places.leaks_inside(secrets, the_world))
+        canary.complain(request.node.nodeid, places.leaks_inside(keeper, the_world))
     finally:
         the_world.reset()
 
@@ -64,7 +64,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 @pytest.fixture(autouse=True)
-def secrets(
+def keeper(
     request: pytest.FixtureRequest, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[canary.Keeper]:
     """Remember every secret that passes, and fail a test after which one stands in the log or in an answer."""

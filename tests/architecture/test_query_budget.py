@@ -298,37 +298,37 @@ BUDGETS = {
         19, lambda s: partial(s.mighty.put, s.user, {"username": "newcomer", "email": "newcomer@people.test"})
     ),
     "PATCH /api/v1/users/<id:user_id>": Budget(
-        24, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
+        27, lambda s: partial(s.mighty.patch, s.user, {"is_active": False, "roles": []})
     ),
-    "DELETE /api/v1/users/<id:user_id>": Budget(15, lambda s: partial(s.mighty.delete, s.user), sessions),
+    "DELETE /api/v1/users/<id:user_id>": Budget(17, lambda s: partial(s.mighty.delete, s.user), sessions),
     "DELETE /api/v1/users/<id:user_id>/mfa": Budget(
-        22, lambda s: partial(reauthenticated(s.api, s.helper).delete, f"{s.holding}/mfa"), sessions
+        23, lambda s: partial(reauthenticated(s.api, s.helper).delete, f"{s.holding}/mfa"), sessions
     ),
     "POST /api/v1/users/<id:user_id>/impersonate": Budget(
         12, lambda s: partial(s.impersonator.post, f"{s.user}/impersonate", {"reason": "They asked."}), sessions
     ),
     "POST /api/v1/users/<id:user_id>/restore": Budget(11, lambda s: partial(s.mighty.post, f"{s.gone}/restore")),
     "POST /api/v1/users/<id:user_id>/sessions:revoke": Budget(
-        9, lambda s: partial(s.mighty.post, f"{s.user}/sessions:revoke"), sessions
+        10, lambda s: partial(s.mighty.post, f"{s.user}/sessions:revoke"), sessions
     ),
     "GET /api/v1/visits": Budget(3, anybody(VISITS), pages),
     "POST /api/v1/visits": Budget(7, lambda s: partial(s.api.post, VISITS), pages),
     "POST /auth/login": Budget(17, lambda s: partial(s.api.post, "/auth/login", s.login)),
-    "POST /auth/logout": Budget(7, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
+    "POST /auth/logout": Budget(8, lambda s: partial(s.own.post, "/auth/logout?scope=global"), sessions),
     "POST /auth/login/mfa": Budget(22, lambda s: partial(s.api.post, "/auth/login/mfa", s.second_step), sessions),
     "GET /auth/mfa": Budget(2, lambda s: partial(s.holder.get, "/auth/mfa")),
     "POST /auth/mfa/totp": Budget(6, lambda s: partial(s.sure.post, "/auth/mfa/totp")),
     "POST /auth/mfa/totp/confirm": Budget(
-        26, lambda s: partial(s.own.post, "/auth/mfa/totp/confirm", s.confirmation), sessions
+        27, lambda s: partial(s.own.post, "/auth/mfa/totp/confirm", s.confirmation), sessions
     ),
     "DELETE /auth/mfa/totp": Budget(17, lambda s: partial(s.holder.delete, "/auth/mfa/totp"), sessions),
     "POST /auth/mfa/recovery-codes": Budget(10, lambda s: partial(s.holder.post, "/auth/mfa/recovery-codes")),
     "POST /auth/reauth": Budget(13, lambda s: partial(s.own.post, "/auth/reauth", {"password": PASSWORD})),
-    "DELETE /auth/me": Budget(17, lambda s: partial(s.stepped_up.delete, "/auth/me"), sessions),
+    "DELETE /auth/me": Budget(18, lambda s: partial(s.stepped_up.delete, "/auth/me"), sessions),
     "GET /auth/me/export": Budget(20, lambda s: partial(s.stepped_up.get, "/auth/me/export"), sessions),
     "GET /auth/me": Budget(1, mighty("/auth/me")),
     "PATCH /auth/me": Budget(11, lambda s: partial(s.own.patch, "/auth/me", {"first_name": "New"})),
-    "POST /auth/password/change": Budget(20, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
+    "POST /auth/password/change": Budget(21, lambda s: partial(s.own.post, "/auth/password/change", CHANGE), sessions),
     f"GET {PASSKEYS}": Budget(3, lambda s: partial(s.own.get, f"{PASSKEYS}?per_page=100"), passkeys),
     f"PATCH {PASSKEYS}/<uuid:passkey_id>": Budget(7, lambda s: partial(s.own.patch, s.passkey, {"name": "Other"})),
     f"DELETE {PASSKEYS}/<uuid:passkey_id>": Budget(18, lambda s: partial(s.sure.delete, s.passkey), sessions),
@@ -341,12 +341,12 @@ BUDGETS = {
     "POST /auth/email/change": Budget(
         11, lambda s: partial(s.stepped_up.post, "/auth/email/change", {"new_email": "moved@people.test"}), sessions
     ),
-    "POST /auth/email/change/confirm": Budget(22, posts("/auth/email/change/confirm", lambda s: s.change), sessions),
-    "POST /auth/email/change/undo": Budget(24, posts("/auth/email/change/undo", lambda s: s.undo), sessions),
+    "POST /auth/email/change/confirm": Budget(24, posts("/auth/email/change/confirm", lambda s: s.change), sessions),
+    "POST /auth/email/change/undo": Budget(26, posts("/auth/email/change/undo", lambda s: s.undo), sessions),
     "POST /auth/email/resend": Budget(8, posts("/auth/email/resend", lambda s: {"email": s.person.email})),
     "POST /auth/email/verify": Budget(12, posts("/auth/email/verify", lambda s: s.verification)),
     "POST /auth/password/forgot": Budget(8, posts("/auth/password/forgot", lambda s: {"email": s.person.email})),
-    "POST /auth/password/reset": Budget(20, posts("/auth/password/reset", lambda s: s.reset), sessions),
+    "POST /auth/password/reset": Budget(28, posts("/auth/password/reset", lambda s: s.reset), sessions),
     "GET /auth/oidc": Budget(0, anybody("/auth/oidc")),
     "GET /auth/oidc/<provider>/start": Budget(2, lambda s: partial(s.browser.open, "/auth/oidc/stranger/start")),
     "GET /auth/oidc/<provider>/callback": Budget(25, lambda s: partial(s.browser.open, s.coming_back)),
@@ -361,7 +361,7 @@ BUDGETS = {
     ),
     "POST /auth/register": Budget(18, lambda s: partial(s.api.post, "/auth/register", s.new)),
     "GET /auth/sessions": Budget(3, lambda s: partial(s.own.get, "/auth/sessions?per_page=100"), sessions),
-    "DELETE /auth/sessions": Budget(7, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
+    "DELETE /auth/sessions": Budget(8, lambda s: partial(s.own.delete, "/auth/sessions"), sessions),
     "DELETE /auth/sessions/<uuid:session_id>": Budget(7, lambda s: partial(s.own.delete, s.session)),
     "GET /docs": Budget(0, anybody("/docs")),
     "GET /health": Budget(0, anybody("/health")),
@@ -373,11 +373,11 @@ BUDGETS = {
     "GET /setup": Budget(0, anybody("/setup?code=x")),
     "POST /setup": Budget(19, lambda s: partial(s.api.post, "/setup", data=s.setup, headers=FORM)),
     "GET /change-email": Budget(0, anybody("/change-email?token=x")),
-    "POST /change-email": Budget(22, sends("/change-email", lambda s: s.change), sessions),
+    "POST /change-email": Budget(24, sends("/change-email", lambda s: s.change), sessions),
     "GET /reset-password": Budget(0, anybody("/reset-password?token=x")),
-    "POST /reset-password": Budget(20, sends("/reset-password", lambda s: s.reset), sessions),
+    "POST /reset-password": Budget(28, sends("/reset-password", lambda s: s.reset), sessions),
     "GET /undo-email": Budget(0, anybody("/undo-email?token=x")),
-    "POST /undo-email": Budget(24, sends("/undo-email", lambda s: s.undo), sessions),
+    "POST /undo-email": Budget(26, sends("/undo-email", lambda s: s.undo), sessions),
     "GET /verify-email": Budget(0, anybody("/verify-email?token=x")),
     "POST /verify-email": Budget(12, sends("/verify-email", lambda s: s.verification)),
     "GET /static/<path:filename>": Budget(0, anybody("/static/icon.svg")),

@@ -1,10 +1,9 @@
 """A real browser with a virtual authenticator (WebAuthn, 11) against the running server."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from tests.browser.chromium import BrowserFailed, Chromium, Page
 from tests.live import LiveServer, free_port, running
 from tests.world import PASSWORD
 
-GRACE = {"username": "grace", "email": "grace@navy.test", "password": PASSWORD}
+_numbers = count(1)
 AUTHENTICATOR = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -85,23 +84,23 @@ def tab(browser: Chromium, server: LiveServer) -> Tab:
     return Tab(page, added["authenticatorId"])
 
 
-def signed_in(tab: Tab, server: LiveServer) -> None:
-    """Sign Grace in, as if she had proven herself once more just now."""
-    tab.post("/auth/register", GRACE)
-    status, answer = tab.post("/auth/login", {name: GRACE[name] for name in ("username", "password")})
+def signed_in(tab: Tab) -> str:
+    """Sign somebody new in, who has proven herself once more just now; return her user name."""
+    username = f"grace-{next(_numbers)}"
+    tab.post("/auth/register", {"username": username, "email": f"{username}@people.test", "password": PASSWORD})
+    status, answer = tab.post("/auth/login", {"username": username, "password": PASSWORD})
     assert status == 200, answer
     tab.token = answer["data"]["access_token"]
-    with sqlite3.connect(server.log.parent / "carboy.db", timeout=10) as database:
-        now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-        database.execute("UPDATE sessions SET reauthenticated_at = ?", (now,))
+    tab.post("/auth/reauth", {"password": PASSWORD})
+    return username
 
 
 @pytest.mark.browser
 @pytest.mark.serving
 @pytest.mark.skipif(chromium.executable() is None, reason="no Chromium on PATH")
 class TestPasskeys:
-    def test_sign_in_without_a_name_or_a_password(self, tab: Tab, server: LiveServer) -> None:
-        signed_in(tab, server)
+    def test_sign_in_without_a_name_or_a_password(self, tab: Tab) -> None:
+        username = signed_in(tab)
 
         _, options = tab.post("/auth/passkeys/register/options")
         made = tab.ask(CREATE, options["data"])
@@ -114,12 +113,12 @@ class TestPasskeys:
 
         assert added[0] == 201, added
         assert entered[0] == 200, entered
-        assert entered[1]["data"]["user"]["username"] == "grace"
+        assert entered[1]["data"]["user"]["username"] == username
         assert (again[0], again[1]["error"]["code"]) == (401, "INVALID_PASSKEY")
         assert [(key["rpId"], key["isResidentCredential"]) for key in tab.held()] == [("localhost", True)]
 
-    def test_are_not_made_twice_on_one_device(self, tab: Tab, server: LiveServer) -> None:
-        signed_in(tab, server)
+    def test_are_not_made_twice_on_one_device(self, tab: Tab) -> None:
+        signed_in(tab)
         _, options = tab.post("/auth/passkeys/register/options")
         made = tab.ask(CREATE, options["data"])
         tab.post("/auth/passkeys/register/verify", {"credential": made, "name": "Chromium"})
@@ -135,8 +134,8 @@ class TestPasskeys:
         with pytest.raises(BrowserFailed, match="SecurityError"):
             tab.ask(GET, options["data"])
 
-    def test_are_refused_without_user_verification(self, tab: Tab, server: LiveServer) -> None:
-        signed_in(tab, server)
+    def test_are_refused_without_user_verification(self, tab: Tab) -> None:
+        signed_in(tab)
         _, options = tab.post("/auth/passkeys/register/options")
         made = tab.ask(CREATE, options["data"])
         tab.post("/auth/passkeys/register/verify", {"credential": made, "name": "Chromium"})

@@ -29,10 +29,10 @@ RECOVERY = "ABCDEF-GHJKLM-234567-NPQRST"
 
 
 @pytest.fixture(autouse=True)
-def _forgotten_in_the_end(secrets: canary.Keeper, lines: list[bytes], world: World) -> Iterator[None]:
+def _forgotten_in_the_end(keeper: canary.Keeper, lines: list[bytes], world: World) -> Iterator[None]:
     """Planted leaks are not held against the test that planted them."""
     yield
-    secrets.forget()
+    keeper.forget()
 
 
 @pytest.fixture
@@ -85,31 +85,31 @@ class TestSpelling:
 
 
 class TestHearing:
-    def test_remembers_what_passes(self, api: Api, grace: Person, secrets: canary.Keeper) -> None:
+    def test_remembers_what_passes(self, api: Api, grace: Person, keeper: canary.Keeper) -> None:
         api.post("/auth/password/reset", {"token": SECRET, "new_password": "New-Horse-9-Staple", "code": "424242"})
         api.get(f"/setup?code=in-a-query-{SECRET}", headers={"Cookie": "console=Cookie-7-Monster"})
         api.post("/auth/login", data=b'{"username":"grace","password":"Torn-Body-7-Xy"')
 
-        assert {PASSWORD, grace.access_token, grace.refresh_token, SECRET, "New-Horse-9-Staple"} <= set(secrets.secrets)
-        assert {f"in-a-query-{SECRET}", "Cookie-7-Monster", "Torn-Body-7-Xy"} <= set(secrets.secrets)
-        assert set(secrets.codes) == {"424242"}
+        assert {PASSWORD, grace.access_token, grace.refresh_token, SECRET, "New-Horse-9-Staple"} <= set(keeper.secrets)
+        assert {f"in-a-query-{SECRET}", "Cookie-7-Monster", "Torn-Body-7-Xy"} <= set(keeper.secrets)
+        assert set(keeper.codes) == {"424242"}
 
 
 class TestLeak:
-    def test_into_the_log_is_noticed(self, grace: Person, secrets: canary.Keeper, lines: list[bytes]) -> None:
-        assert places.leaks_outside(secrets, lines) == []
+    def test_into_the_log_is_noticed(self, grace: Person, keeper: canary.Keeper, lines: list[bytes]) -> None:
+        assert places.leaks_outside(keeper, lines) == []
 
         logging.getLogger("app").warning("signed in", extra={"body": {"password": grace.password}})
 
-        assert any("password" in leak and "log" in leak for leak in places.leaks_outside(secrets, lines))
+        assert any("password" in leak and "log" in leak for leak in places.leaks_outside(keeper, lines))
 
-    def test_into_a_stack_trace_is_noticed(self, grace: Person, secrets: canary.Keeper, lines: list[bytes]) -> None:
+    def test_into_a_stack_trace_is_noticed(self, grace: Person, keeper: canary.Keeper, lines: list[bytes]) -> None:
         logging.getLogger("app").error("unhandled", exc_info=ValueError(grace.access_token))
 
-        assert any("access_token" in leak for leak in places.leaks_outside(secrets, lines))
+        assert any("access_token" in leak for leak in places.leaks_outside(keeper, lines))
 
     def test_into_an_answer_is_noticed(
-        self, api: Api, secrets: canary.Keeper, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+        self, api: Api, keeper: canary.Keeper, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def echo(*, name: str, password: str) -> None:
             raise Invalid(details={"password": [f"{password} is wrong"]})
@@ -117,57 +117,57 @@ class TestLeak:
         monkeypatch.setattr(auth, "login", echo)
         api.post("/auth/login", {"username": "grace", "password": SECRET})
 
-        assert any("answer of a failure" in leak for leak in places.leaks_outside(secrets, lines))
+        assert any("answer of a failure" in leak for leak in places.leaks_outside(keeper, lines))
 
-    def test_of_a_token_into_the_audit_is_noticed(self, world: World, grace: Person, secrets: canary.Keeper) -> None:
-        assert places.leaks_inside(secrets, world) == []
+    def test_of_a_token_into_the_audit_is_noticed(self, world: World, grace: Person, keeper: canary.Keeper) -> None:
+        assert places.leaks_inside(keeper, world) == []
 
         with db.unit_of_work():
             audit.record("authn_token_created", detail={"token": grace.refresh_token})
 
-        assert any("refresh_token" in leak and "database" in leak for leak in places.leaks_inside(secrets, world))
+        assert any("refresh_token" in leak and "database" in leak for leak in places.leaks_inside(keeper, world))
 
-    def test_of_a_code_into_a_column_is_noticed(self, world: World, secrets: canary.Keeper) -> None:
-        secrets.keep(SECRET, "code")
+    def test_of_a_code_into_a_column_is_noticed(self, world: World, keeper: canary.Keeper) -> None:
+        keeper.keep(SECRET, "code")
         row = {"hash": SECRET, "purpose": "x", "created_at": clock.now(), "expires_at": clock.now()}
         with db.unit_of_work():
             db.session().execute(insert(OneTimeCode).values(**row))
 
-        assert any("database" in leak for leak in places.leaks_inside(secrets, world))
+        assert any("database" in leak for leak in places.leaks_inside(keeper, world))
 
     def test_of_an_encoded_password_into_a_column_is_noticed(
-        self, world: World, grace: Person, secrets: canary.Keeper
+        self, world: World, grace: Person, keeper: canary.Keeper
     ) -> None:
         hidden = base64.b64encode(f"{grace.username}:{PASSWORD}".encode()).decode()
         with db.unit_of_work():
             db.session().execute(update(User).where(User.id == grace.id).values(first_name=hidden))
 
-        assert any("database" in leak for leak in places.leaks_inside(secrets, world))
+        assert any("database" in leak for leak in places.leaks_inside(keeper, world))
 
-    def test_of_a_password_into_a_mail_is_noticed(self, world: World, grace: Person, secrets: canary.Keeper) -> None:
+    def test_of_a_password_into_a_mail_is_noticed(self, world: World, grace: Person, keeper: canary.Keeper) -> None:
         self._write(grace, {"link": mail.link("/reset", token=SECRET), "password": PASSWORD})
 
-        assert any("a mail" in leak for leak in places.leaks_inside(secrets, world))
+        assert any("a mail" in leak for leak in places.leaks_inside(keeper, world))
 
-    def test_of_a_token_into_a_link_is_noticed(self, world: World, grace: Person, secrets: canary.Keeper) -> None:
+    def test_of_a_token_into_a_link_is_noticed(self, world: World, grace: Person, keeper: canary.Keeper) -> None:
         self._write(grace, {"link": mail.link("/reset", token=str(grace.access_token))})
 
-        assert any("link of a mail" in leak for leak in places.leaks_inside(secrets, world))
+        assert any("link of a mail" in leak for leak in places.leaks_inside(keeper, world))
 
-    def test_is_none_where_a_code_belongs(self, world: World, grace: Person, secrets: canary.Keeper) -> None:
-        secrets.keep(SECRET, "token")
+    def test_is_none_where_a_code_belongs(self, world: World, grace: Person, keeper: canary.Keeper) -> None:
+        keeper.keep(SECRET, "token")
         self._write(grace, {"link": mail.link("/reset", token=SECRET)})
 
-        assert places.leaks_inside(secrets, world) == []
+        assert places.leaks_inside(keeper, world) == []
 
-    def test_of_a_mail_that_was_sent_is_noticed(self, world: World, grace: Person, secrets: canary.Keeper) -> None:
+    def test_of_a_mail_that_was_sent_is_noticed(self, world: World, grace: Person, keeper: canary.Keeper) -> None:
         folder = world.var / "mail"
         folder.mkdir(exist_ok=True)
         body = base64.encodebytes(orjson.dumps({"it is": PASSWORD}))
         header = b"Subject: Hello\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n"
         (folder / "planted.eml").write_bytes(header + body)
 
-        leaks = places.leaks_inside(secrets, world)
+        leaks = places.leaks_inside(keeper, world)
 
         (folder / "planted.eml").unlink()
         assert any("a mail" in leak for leak in leaks)
@@ -181,8 +181,8 @@ class TestLeak:
 
 
 class TestComplaint:
-    def test_fails_the_test_and_does_not_repeat_the_secret(self, grace: Person, secrets: canary.Keeper) -> None:
-        leaks = secrets.leaks("a log line", PASSWORD.encode())
+    def test_fails_the_test_and_does_not_repeat_the_secret(self, grace: Person, keeper: canary.Keeper) -> None:
+        leaks = keeper.leaks("a log line", PASSWORD.encode())
 
         with pytest.raises(pytest.fail.Exception, match="the canary is dead: a password") as failure:
             canary.complain("tests/any.py::test", leaks)

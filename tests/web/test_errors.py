@@ -250,7 +250,7 @@ class TestHeaders:
         [
             ("GET", "/auth/login", "POST"),
             ("POST", "/health", "GET, HEAD"),
-            ("PUT", "/auth/me", "GET, HEAD, PATCH"),
+            ("PUT", "/auth/me", "DELETE, GET, HEAD, PATCH"),
             ("POST", "/api/v1/users/1", "DELETE, GET, HEAD, PATCH, PUT"),
             ("POST", "/api/v1/audit-events", "GET, HEAD"),
             ("BREW", "/api/v1/users", "GET, HEAD, POST"),

@@ -122,7 +122,8 @@ def record(
 def record_refusal(caller: Caller, permissions: frozenset[str], code: str) -> None:
     """Record that a caller was refused, for the lack of permissions or another reason; stored all the same."""
     with db.apart():
-        detail = {"permissions": sorted(permissions), "code": code}
+        lacking = {"permissions": sorted(permissions)} if permissions else {}
+        detail = {**lacking, "code": code}
         record("authz_fail", outcome="failure", actor=caller, detail=detail)
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
 from app.core import clock, identifiers
 from app.core.errors import Invalid
 from app.core.keyring import digest
 from app.features.accounts import service as accounts
+from app.features.auth import once
 from app.features.auth.models import OneTimeCode
 from app.features.mail import service as mail
 from app.infra import db
@@ -103,20 +104,11 @@ def send(
     took an account over must not be able to replace them.
     """
     lives = lifetime or purpose.lifetime
-    token, now, user_id = secrets.token_urlsafe(32), clock.now(), to.id if to else None
+    token, user_id = secrets.token_urlsafe(32), to.id if to else None
     if purpose is not UNDO:
         void(user_id, purpose)
     bound_to = digest(identifiers.login_key(to.email)) if to else ""
-    code = OneTimeCode(
-        hash=digest(token),
-        purpose=purpose.name,
-        user_id=user_id,
-        detail={"bound_to": bound_to, **(detail or {})},
-        created_at=now,
-        expires_at=now + lives,
-    )
-    db.session().add(code)
-    db.session().flush()
+    once.keep(purpose.name, token, lives=lives, user_id=user_id, detail={"bound_to": bound_to, **(detail or {})})
     context = {"link": mail.link(purpose.path, token=token), "lifetime": _in_words(lives)}
     mail.send(template, to=address or (to.email if to else None), user_id=user_id, context=context)
 
@@ -139,14 +131,7 @@ def spend(link: Link) -> None:
 
     Lock the user before: whoever changes both takes them in this order.
     """
-    spent = db.session().scalar(
-        update(OneTimeCode)
-        .where(OneTimeCode.hash == link.hash, OneTimeCode.used_at.is_(None), OneTimeCode.expires_at > clock.now())
-        .values(used_at=clock.now())
-        .returning(OneTimeCode.hash)
-        .execution_options(synchronize_session=False)
-    )
-    if spent is None:
+    if once.spend_hash(link.purpose.name, link.hash) is None:
         raise InvalidLink
 
 

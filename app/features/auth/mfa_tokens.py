@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
 from app.core import clock
 from app.core.errors import InvalidToken
 from app.core.keyring import digest
+from app.features.auth import once
 from app.features.auth.models import OneTimeCode
 from app.features.factors import service as factors
 from app.infra import db
@@ -51,17 +52,7 @@ def issue(user_id: int, *, methods: Sequence[str]) -> SecondStep:
     token, now = secrets.token_urlsafe(_BYTES), clock.now()
     mine = OneTimeCode.user_id == user_id, OneTimeCode.purpose == _PURPOSE
     db.session().execute(delete(OneTimeCode).where(*mine, OneTimeCode.expires_at <= now))
-    db.session().add(
-        OneTimeCode(
-            hash=digest(token),
-            purpose=_PURPOSE,
-            user_id=user_id,
-            detail={"methods": list(methods)},
-            created_at=now,
-            expires_at=now + _LIFETIME,
-        )
-    )
-    db.session().flush()
+    once.keep(_PURPOSE, token, lives=_LIFETIME, user_id=user_id, detail={"methods": list(methods)})
     return SecondStep(token, factors.methods_of(user_id))
 
 
@@ -76,10 +67,7 @@ def find(token: str) -> Waiting:
 
 def spend(waiting: Waiting) -> None:
     """Use the token; raise InvalidToken if it was used or voided meanwhile. One statement decides."""
-    now = clock.now()
-    statement = update(OneTimeCode).where(*_LIVE).values(used_at=now).returning(OneTimeCode.hash)
-    given = {"digest": waiting.hash, "now": now}
-    if db.session().scalar(statement.execution_options(synchronize_session=False), given) is None:
+    if once.spend_hash(_PURPOSE, waiting.hash) is None:
         raise InvalidToken
 
 

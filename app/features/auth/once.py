@@ -1,11 +1,11 @@
-"""Codes that work once, for the features above: of each only the hash is kept."""
+"""Codes that work once, for one purpose and for a while: links, challenges, half a sign-in. Only hashes are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
 
 from app.core import clock
 from app.core.keyring import digest
@@ -21,40 +21,47 @@ class Spent:
     detail: Mapping[str, Any]
 
 
-def keep_code(
-    *, purpose: str, code: str, seconds: int, user_id: int | None = None, detail: Mapping[str, Any] | None = None
+def keep(
+    purpose: str,
+    code: str,
+    *,
+    lives: timedelta,
+    user_id: int | None = None,
+    detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Let a random code of 112 bits or more work once, for so many seconds. ``detail`` lies in clear."""
+    """Let a random code of 112 bits or more work once. ``detail`` lies in clear."""
     now = clock.now()
     row = OneTimeCode(
-        hash=digest(f"{purpose} {code}"),
+        hash=digest(code),
         purpose=purpose,
         user_id=user_id,
         detail=dict(detail or {}),
         created_at=now,
-        expires_at=now + timedelta(seconds=seconds),
+        expires_at=now + lives,
     )
     db.session().add(row)
     db.session().flush()
 
 
-def spend_code(*, purpose: str, code: str) -> Spent | None:
-    """Use a code up and return what it stood for; None if there is none. Of several who try at once, one does."""
+def spend(purpose: str, code: str, *conditions: ColumnElement[bool]) -> Spent | None:
+    """Use a code up and return what it stood for, None if there is none; of several who try at once, one does."""
+    return spend_hash(purpose, digest(code), *conditions)
+
+
+def spend_hash(purpose: str, hashed: str, *conditions: ColumnElement[bool]) -> Spent | None:
+    """As ``spend``, where only the hash of the code is still known."""
     now = clock.now()
-    row = (
-        db.session()
-        .execute(
-            update(OneTimeCode)
-            .where(
-                OneTimeCode.hash == digest(f"{purpose} {code}"),
-                OneTimeCode.purpose == purpose,
-                OneTimeCode.used_at.is_(None),
-                OneTimeCode.expires_at > now,
-            )
-            .values(used_at=now)
-            .returning(OneTimeCode.user_id, OneTimeCode.detail)
-            .execution_options(synchronize_session=False)
+    statement = (
+        update(OneTimeCode)
+        .where(
+            OneTimeCode.hash == hashed,
+            OneTimeCode.purpose == purpose,
+            OneTimeCode.used_at.is_(None),
+            OneTimeCode.expires_at > now,
+            *conditions,
         )
-        .one_or_none()
+        .values(used_at=now)
+        .returning(OneTimeCode.user_id, OneTimeCode.detail)
     )
+    row = db.session().execute(statement.execution_options(synchronize_session=False)).one_or_none()
     return None if row is None else Spent(row.user_id, row.detail)

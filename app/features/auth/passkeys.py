@@ -73,7 +73,7 @@ def finish_passkey(*, caller: Caller, attestation: factors.Attestation, name: st
         raise PasskeyRefused from error
     if caller.session_id is not None:
         sessions.strengthen(caller.session_id, methods=[PASSKEY, MFA])
-    second_factor.changed(user, event="mfa_enrolled", factor=_FACTOR, what="A passkey was added.", keep=caller)
+    second_factor.changed(user, enrolled=True, factor=_FACTOR, what="A passkey was added.", keep=caller)
     return added
 
 
@@ -131,7 +131,7 @@ def remove_passkey(passkey_id: UUID, *, caller: Caller) -> None:
     if held.password_hash is None and not factors.has_passkey(user.id) and not any(ask(user.id) for ask in _other_ways):
         raise LastWayIn
     second_factor.refuse_to_be_without(caller, user)
-    second_factor.changed(user, event="mfa_removed", factor=_FACTOR, what="A passkey was removed.", keep=caller)
+    second_factor.changed(user, enrolled=False, factor=_FACTOR, what="A passkey was removed.", keep=caller)
 
 
 def _admitted(claimed: factors.Claimed | None, assertion: factors.Assertion) -> int:

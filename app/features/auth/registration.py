@@ -4,17 +4,16 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
-from app.core import clock, identifiers
+from app.core import identifiers
 from app.core.caller import ANONYMOUS, OPERATOR
 from app.core.config import Settings
 from app.core.errors import Invalid
-from app.core.keyring import digest
 from app.core.permissions import ADMIN, USER
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import links, throttle
+from app.features.auth import links, once, throttle
 from app.features.auth.models import OneTimeCode
 from app.features.auth.verification import PENDING, Pending, send_verification
 from app.infra import db
@@ -120,27 +119,15 @@ def make_setup_code() -> str | None:
     """
     if accounts.has_administrator():
         return None
-    code, now = secrets.token_urlsafe(32), clock.now()
+    code = secrets.token_urlsafe(32)
     db.session().execute(delete(OneTimeCode).where(OneTimeCode.purpose == _SETUP))
-    db.session().add(OneTimeCode(hash=digest(code), purpose=_SETUP, created_at=now, expires_at=now + _SETUP_LIFETIME))
-    db.session().flush()
+    once.keep(_SETUP, code, lives=_SETUP_LIFETIME)
     return code
 
 
 def set_up(*, code: str, username: str, email: str, password: str) -> accounts.Profile:
     """Make the first administrator with a setup code; the code is spent only if that succeeds."""
-    spent = db.session().scalar(
-        update(OneTimeCode)
-        .where(
-            OneTimeCode.hash == digest(code),
-            OneTimeCode.purpose == _SETUP,
-            OneTimeCode.used_at.is_(None),
-            OneTimeCode.expires_at > clock.now(),
-        )
-        .values(used_at=clock.now())
-        .returning(OneTimeCode.hash)
-        .execution_options(synchronize_session=False)
-    )
+    spent = once.spend(_SETUP, code)
     too_late = accounts.has_administrator()
     if spent is None and not too_late:  # later the door is shut, and strangers must not fill the trail
         detail = {"by": "setup code", "code": InvalidCode.code}

@@ -55,7 +55,7 @@ def confirm_totp(*, caller: Caller, code: str) -> RecoveryCodes:
     throttle.release(guesses)
     if caller.session_id is not None:
         sessions.strengthen(caller.session_id, methods=[ONE_TIME_PASSWORD, MFA])
-    changed(user, event="mfa_enrolled", factor=_TOTP, what="An authenticator app was added.", keep=caller)
+    changed(user, enrolled=True, factor=_TOTP, what="An authenticator app was added.", keep=caller)
     return RecoveryCodes(factors.renew_recovery_codes(user.id))
 
 
@@ -69,7 +69,7 @@ def remove_totp(*, caller: Caller) -> None:
     factors.remove_totp(user.id)
     if held.totp:
         refuse_to_be_without(caller, user)
-        changed(user, event="mfa_removed", factor=_TOTP, what="The authenticator app was removed.", keep=caller)
+        changed(user, enrolled=False, factor=_TOTP, what="The authenticator app was removed.", keep=caller)
 
 
 def renew_recovery_codes(*, caller: Caller) -> RecoveryCodes:
@@ -102,7 +102,7 @@ def reset(*, user_id: int, by: Caller) -> bool:
     factors.remove_all(user_id)
     if by.user_id == user_id:
         refuse_to_be_without(by, user)
-    changed(user, event="mfa_removed", factor="all", what="An administrator removed your second factors.")
+    changed(user, enrolled=False, factor="all", what="An administrator removed your second factors.")
     return True
 
 
@@ -114,7 +114,7 @@ def reset_of(name: str, *, by: Caller) -> bool:
     return reset(user_id=user_id, by=by)
 
 
-def changed(user: accounts.Profile, *, event: str, factor: str, what: str, keep: Caller | None = None) -> None:
+def changed(user: accounts.Profile, *, enrolled: bool, factor: str, what: str, keep: Caller | None = None) -> None:
     """Do what follows from every change of factors, so that an owner who did not make it learns of it and stops it.
 
     Call it after the change and under the user's lock. All sessions but the present one of ``keep`` end.
@@ -123,7 +123,7 @@ def changed(user: accounts.Profile, *, event: str, factor: str, what: str, keep:
     if not has_factor:
         factors.remove_recovery_codes(user.id)
     accounts.set_mfa_enabled(user.id, enabled=has_factor)
-    audit.record(event, target=("user", user.id), detail={"factor": factor})
+    audit.record("mfa_enrolled" if enrolled else "mfa_removed", target=("user", user.id), detail={"factor": factor})
     sessions.revoke_all(user_id=user.id, reason="factor_change", keep=keep.session_id if keep else None)
     _tell(user, what)
 

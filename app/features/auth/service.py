@@ -16,7 +16,9 @@ from app.features.auth.keys import rotate as rotate_keys
 from app.features.auth.links import InvalidLink
 from app.features.auth.methods import PROVIDER
 from app.features.auth.mfa_tokens import SecondStep
-from app.features.auth.once import Spent, keep_code, spend_code
+from app.features.auth.once import Spent
+from app.features.auth.once import keep as keep_code
+from app.features.auth.once import spend as spend_code
 from app.features.auth.passkeys import (
     InvalidPasskey,
     LastWayIn,

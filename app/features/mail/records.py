@@ -61,7 +61,7 @@ def retry(ids: Collection[UUID] | None) -> int:
     now = clock.now()
     fresh = {"status": "pending", "attempts": 0, "due_at": now, "last_error": None}
     db.session().execute(update(Mail).where(Mail.id.in_(chosen)).values(fresh))
-    _record("mail_retried", chosen)
+    _record(retried=True, chosen=chosen)
     queue.enqueue(DELIVER)
     return len(chosen)
 
@@ -70,7 +70,7 @@ def discard(ids: Collection[UUID] | None) -> int:
     """Delete dead mails, or all of them (None); raise NoSuchDeadMail if one is none."""
     chosen = _dead(ids)
     db.session().execute(delete(Mail).where(Mail.id.in_(chosen)))
-    _record("mail_discarded", chosen)
+    _record(retried=False, chosen=chosen)
     return len(chosen)
 
 
@@ -88,6 +88,8 @@ def _dead(ids: Collection[UUID] | None) -> dict[UUID, str]:
     return {row.id: row.template for row in rows}
 
 
-def _record(event: str, chosen: dict[UUID, str]) -> None:
+def _record(chosen: dict[UUID, str], *, retried: bool) -> None:
     for mail_id, template in chosen.items():
-        audit.record(event, target=("mail", mail_id), detail={"template": template})
+        audit.record(
+            "mail_retried" if retried else "mail_discarded", target=("mail", mail_id), detail={"template": template}
+        )

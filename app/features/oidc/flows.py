@@ -9,6 +9,7 @@ import base64
 import re
 import secrets
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from hashlib import sha256
 
 import orjson
@@ -19,7 +20,7 @@ from app.features.auth import service as auth
 from app.infra import db
 
 FLOW_SECONDS = 600
-CODE_SECONDS = 60
+_CODE_LIVES = timedelta(seconds=60)
 
 _FLOW, _CODE, _SEALED = "oidc", "oidc_token", "oidc-flows"
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -94,9 +95,9 @@ def begin(
     )
     with db.apart():
         auth.keep_code(
-            purpose=_FLOW,
-            code=_name(flow.provider, flow.state, browser),
-            seconds=FLOW_SECONDS,
+            _FLOW,
+            _name(flow.provider, flow.state, browser),
+            lives=timedelta(seconds=FLOW_SECONDS),
             user_id=user_id,
             detail={"sealed": _seal(flow)},
         )
@@ -106,7 +107,7 @@ def begin(
 def end(provider: str, *, state: str, browser: str | None) -> Flow:
     """Return the flow that a browser comes back from, or raise FlowInvalid; it works once, whatever comes of it."""
     with db.apart():
-        spent = auth.spend_code(purpose=_FLOW, code=_name(provider, state, browser or ""))
+        spent = auth.spend_code(_FLOW, _name(provider, state, browser or ""))
     if spent is None:
         raise FlowInvalid
     return _open(spent.detail["sealed"])
@@ -116,14 +117,14 @@ def keep_code(flow: Flow, *, user_id: int, browser: str) -> str:
     """Return a code that signs in once, within a minute, the app or the browser that began the flow."""
     code = secrets.token_urlsafe(32)
     bound = _bound(code, challenge=flow.challenge, browser=browser)
-    auth.keep_code(purpose=_CODE, code=bound, seconds=CODE_SECONDS, user_id=user_id)
+    auth.keep_code(_CODE, bound, lives=_CODE_LIVES, user_id=user_id)
     return code
 
 
 def spend_code(code: str, *, verifier: str | None, browser: str | None) -> int:
     """Return who signs in with a code, or raise CodeInvalid."""
     challenge = "" if verifier is None else _challenge_of(verifier)
-    spent = auth.spend_code(purpose=_CODE, code=_bound(code, challenge=challenge, browser=browser or ""))
+    spent = auth.spend_code(_CODE, _bound(code, challenge=challenge, browser=browser or ""))
     if spent is None or spent.user_id is None:
         raise CodeInvalid
     return spent.user_id

@@ -279,8 +279,9 @@ class TestDies:
 
 class TestSecondFactor:
     def test_is_asked_of_the_owner_where_a_role_needs_one(self, api: Api, world: World) -> None:
-        grace = with_a_factor(an_admin())
+        grace = an_admin()
         key = a_key(api, grace, "users:read")
+        with_a_factor(grace)
         program = with_key(Api(world.with_settings(mfa_required_roles=("admin",))), key)
 
         with_it = program.get(USERS)

@@ -215,7 +215,7 @@ class TestInAnothersName:
         assert [event.actor and event.actor.id for event in events] == [str(grace.id)] * 2
         assert [event.detail for event in events] == [
             {"code": "IMPERSONATION_FORBIDS", "impersonator": str(admin.id)},
-            {"permissions": ["users:read"], "impersonator": str(admin.id)},
+            {"permissions": ["users:read"], "code": "FORBIDDEN", "impersonator": str(admin.id)},
         ]
 
     def test_there_is_nothing_to_refresh_even_with_a_token_that_we_signed(self, api: Api, clock: Clock) -> None:
@@ -376,8 +376,8 @@ class TestEnds:
 class TestSecondFactor:
     def test_is_asked_of_the_impersonator_where_a_role_of_theirs_needs_one(self, api: Api, world: World) -> None:
         with_one, without = an_admin(), an_admin()
-        set_user(with_one, mfa_enabled=True)
         tokens = [as_another(api, admin, a_user()).token for admin in (with_one, without)]
+        set_user(with_one, mfa_enabled=True)
         app = world.with_settings(mfa_required_roles=("admin",))
 
         assert [Api(app, token).get(ME).status_code for token in tokens] == [200, 401]

@@ -82,7 +82,7 @@ class TestCode:
 
         answer = browser.exchange(code)
 
-        assert (answer.status_code, answer.code) == (403, "ACCOUNT_DISABLED")
+        assert (answer.status_code, answer.code) == (401, "OIDC_CODE_INVALID")
 
 
 class TestApp:
