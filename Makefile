@@ -26,7 +26,7 @@ run: $(VENV)/.runtime ## Serve on http://127.0.0.1:8000 (HOST, PORT and all sett
 dev: $(VENV)/.dev ## Serve, and start again whenever the code changes
 	@$(BIN)/flask serve --reload $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests in both worlds (ARGS="embedded -- -k health" for some)
+test: $(VENV)/.dev ## Run all tests (ARGS=all: again on PostgreSQL and Redis; ARGS="embedded -- -k health": some)
 	@$(BIN)/python -m tests.worlds $(ARGS)
 
 check: $(CHECKS) ## Check format, lint, types, floors, security and migrations

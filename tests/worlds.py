@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the test suite in one world or in both.",
         epilog="What follows '--' goes to pytest: python -m tests.worlds embedded -- -k health",
     )
-    parser.add_argument("world", nargs="?", choices=("embedded", "services", "all"), default="all")
+    parser.add_argument("world", nargs="?", choices=("embedded", "services", "all"), default="embedded")
     parser.add_argument("--require-services", action="store_true", help="fail where the services world cannot run")
     parser.add_argument(
         "--coverage", action="store_true", help=f"measure app's branches; fail below {COVERAGE_FLOOR} percent"
