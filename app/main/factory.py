@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.core import config
 from app.core.config import Settings
-from app.infra import db, hits, listing, logs, redis
+from app.infra import db, hits, listing, logs, metrics, redis
 from app.main import cli, features, starting
 from app.web import application
 
@@ -32,4 +32,5 @@ def wsgi_app() -> Flask:
     context = click.get_current_context(silent=True)
     if context is None or context.info_name == "run":
         starting.prepare(settings)
+        metrics.start(settings.metrics_dir)
     return app

@@ -26,6 +26,8 @@ from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
 from app.features.mail import service as mail
+from app.features.statistics import routes as statistics_routes
+from app.features.statistics import service as statistics
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
 from app.infra import sealed
@@ -39,6 +41,7 @@ BLUEPRINTS = (
     visits_routes.routes,
     health_routes.routes,
     audit_routes.routes,
+    statistics_routes.routes,
     reference.routes,
     setup.routes,
 )
@@ -53,6 +56,7 @@ def install(app: Flask, settings: Settings) -> None:
     auth.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
+    statistics.connect(settings)
     reference.connect(settings)
     caller.plug(auth.identify)
     web_idempotency.plug(idempotency.KeptAnswers(keyring))

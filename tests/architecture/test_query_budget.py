@@ -13,10 +13,11 @@ from app.core.permissions import EVERYTHING
 from app.features.access import service as access
 from app.features.auth import service as auth
 from app.features.auth import sessions as auth_sessions
+from app.features.statistics import service as statistics
 from app.features.visits import service as visits
 from app.infra import db
 from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, some_users
-from tests.world import PASSWORD, World, counted_statements
+from tests.world import PASSWORD, World, counted_statements, settings
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -30,6 +31,7 @@ class Scene:
     new: ClassVar = {"username": "newcomer", "email": "newcomer@people.test", "password": PASSWORD}
 
     def __init__(self, world: World) -> None:
+        self.var = world.var
         self.api = Api(world.app)
         auth.public_keys()  # each process reads them once
 
@@ -67,6 +69,11 @@ class Scene:
     @cached_property
     def login(self) -> dict[str, str]:
         return {"username": a_user().username, "password": PASSWORD}
+
+    @cached_property
+    def metrics(self) -> Api:
+        statistics.connect(settings(self.var, metrics_token="a token of the tests"))
+        return Api(self.api.app, "a token of the tests")
 
     @cached_property
     def setup(self) -> bytes:
@@ -168,6 +175,7 @@ BUDGETS = {
     "GET /docs": Budget(0, anybody("/docs")),
     "GET /health": Budget(0, anybody("/health")),
     "GET /healthz": Budget(0, anybody("/healthz")),
+    "GET /metrics": Budget(5, lambda s: partial(s.metrics.get, "/metrics")),
     "GET /openapi.json": Budget(0, anybody("/openapi.json")),
     "GET /openapi.yaml": Budget(0, anybody("/openapi.yaml")),
     "GET /readiness": Budget(3, anybody("/readiness")),

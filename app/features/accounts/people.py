@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import String, bindparam, select
+from sqlalchemy import String, bindparam, case, func, select
 
 from app.core.caller import Caller
 from app.core.errors import Forbidden, NotFound
@@ -97,6 +97,13 @@ def find_user(user_id: int) -> Profile | None:
     """Return a user, also a deleted one."""
     row = db.session().execute(_BY_ID, {"user_id": user_id}).one_or_none()
     return None if row is None else profile(row, row.roles)
+
+
+def count_by_state() -> dict[str, int]:
+    """Return how many accounts are active, disabled and deleted."""
+    deleted = case((_USERS.deleted_at.is_not(None), "deleted"), (_USERS.is_active, "active"), else_="disabled")
+    counted = db.session().execute(select(deleted.label("state"), func.count()).group_by("state")).all()
+    return {"active": 0, "disabled": 0, "deleted": 0, **dict(counted)}
 
 
 def list_users(*, filters: Filters, page: PageRequest, by: Caller) -> Page[Profile]:

@@ -26,6 +26,7 @@ from app.features.accounts.credentials import (
 from app.features.accounts.people import (
     Filters,
     Profile,
+    count_by_state,
     find_user,
     get_user,
     join_users,
@@ -50,6 +51,7 @@ __all__ = [
     "change",
     "check_password",
     "connect",
+    "count_by_state",
     "create",
     "create_user",
     "credentials_of",

@@ -14,7 +14,7 @@ from sqlalchemy import Row, select, update
 from app.core import clock
 from app.core.ids import BIGGEST
 from app.features.audit.models import AuditEvent, AuditHead
-from app.infra import db
+from app.infra import db, metrics
 
 _IN_ORDER = select(AuditEvent).order_by(AuditEvent.seq).limit(1000)
 
@@ -45,6 +45,7 @@ def append(event: AuditEvent) -> None:
     db.session().add(event)
     db.session().flush()
     db.session().execute(update(AuditHead).where(AuditHead.id == 1).values(hash=event.hash))
+    db.after_commit(lambda: metrics.event(event.event, event.outcome))
 
 
 def verify() -> Verification:

@@ -16,6 +16,7 @@ from app.features.auth.registration import (
 )
 from app.features.auth.sessions import (
     SessionView,
+    count_active,
     list_sessions,
     revoke_all,
     revoke_one,
@@ -49,6 +50,7 @@ __all__ = [
     "change_me",
     "change_password",
     "connect",
+    "count_active",
     "create_administrator",
     "ensure_keys",
     "forget_old_guesses",

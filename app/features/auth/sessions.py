@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, bindparam, select, update
+from sqlalchemy import Update, bindparam, func, select, update
 
 from app.core import clock, origin
 from app.core.caller import Caller
@@ -145,6 +145,12 @@ def owner(session_id: UUID) -> Caller | None:
         )
     )
     return None if user_id is None else Caller(user_id=user_id, session_id=session_id)
+
+
+def count_active(since: datetime) -> int:
+    """Return how many users were here since then."""
+    counted = select(func.count(Session.user_id.distinct())).where(Session.last_used_at >= since)
+    return db.session().scalar(counted) or 0
 
 
 def used_lately_from_here(user_id: int | None) -> bool:

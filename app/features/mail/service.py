@@ -8,10 +8,11 @@ import orjson
 from app.core import clock, origin
 from app.core.config import Settings
 from app.core.ids import uuid7
+from app.features.mail.backlog import Backlog, backlog
 from app.features.mail.models import Mail
 from app.infra import db
 
-__all__ = ["connect", "link", "send"]
+__all__ = ["Backlog", "backlog", "connect", "link", "send"]
 
 _base_url = ""
 
