@@ -279,6 +279,12 @@ class PasskeyChange(Schema):
     name: PasskeyName
 
 
+class PasskeyChoice(Schema):
+    """The sign-in that is to be finished with a passkey."""
+
+    mfa_token: Token
+
+
 class PasskeyLogin(Schema):
     """What a passkey signed."""
 
