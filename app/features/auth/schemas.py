@@ -280,9 +280,9 @@ class PasskeyChange(Schema):
 
 
 class PasskeyChoice(Schema):
-    """The sign-in that is to be finished with a passkey."""
+    """The sign-in that is to be finished with a passkey, if there is one."""
 
-    mfa_token: Token
+    mfa_token: Token | None = None
 
 
 class PasskeyLogin(Schema):
