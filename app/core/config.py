@@ -12,7 +12,7 @@ from app.core import refusals
 from app.core.refusals import UnsafeSettings
 from app.core.settings import Settings
 
-__all__ = ["Settings", "UnsafeSettings", "complaints", "load", "secrets_of"]
+__all__ = ["Settings", "UnsafeSettings", "complaints", "load", "publish", "secrets_of"]
 
 
 def load(*, env_file: str | None = ".env", **given: Any) -> Settings:  # noqa: ANN401 -- fields, validated by Settings
@@ -35,6 +35,11 @@ def complaints(settings: Settings) -> list[str]:
     """List what is wrong with these settings, each with what to do."""
     flask = os.environ.get("FLASK_DEBUG", "").lower()  # what `flask run` and `flask --debug` go by
     return refusals.complaints(settings, flask_debug=flask not in {"", "0", "false", "no"})
+
+
+def publish(name: str, value: str) -> None:
+    """Set a variable of the environment for a library that looks for it nowhere else."""
+    os.environ[name] = value
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from app.core.settings import ENDPOINTS, OidcProvider, Settings
 
 SECRET_LENGTH = 32
 _SECRET_SIGNS = 10
+_TOKEN_LENGTH = 16
 _OWASP_MEMORY_KIB, _OWASP_TIME_COST = 19456, 2
 _QUOTA = re.compile(r"[1-9]\d* ?(?:/|per) ?(?:[1-9]\d* ?)?(?:second|minute|hour|day)s?", re.ASCII)
 _QUOTAS = ("ratelimit_default", "ratelimit_anonymous", "ratelimit_login", "ratelimit_register")
@@ -119,6 +120,8 @@ def _unsafe(settings: Settings, switches: list[str]) -> list[str]:
     found.extend(f"{name} is on. Unset it: it shows the inside of the service to everyone." for name in switches)
     if any(_is_everywhere(word) for word in settings.trusted_proxies):
         found.append("TRUSTED_PROXIES trusts every address, so anyone may forge theirs. Name your proxies' networks.")
+    if settings.metrics_token and len(settings.metrics_token) < _TOKEN_LENGTH:
+        found.append(f"METRICS_TOKEN is shorter than {_TOKEN_LENGTH} characters. Use a random one.")
     if settings.password_hash_memory_kib < _OWASP_MEMORY_KIB or settings.password_hash_time_cost < _OWASP_TIME_COST:
         found.append("PASSWORD_HASH_* is below what OWASP asks (19456 KiB, 2 passes). Unset it.")
     found.extend(

@@ -149,6 +149,10 @@ class Settings(BaseSettings):
         10_000, ge=0, le=10_000_000, description="Lists count exactly up to here, unless asked for more."
     )
 
+    metrics_token: str = Field("", repr=False, description="Bearer token that opens `/metrics`. Empty: 404 there.")
+    metrics_host: str = Field("127.0.0.1", description="Address of the port for metrics: loopback or the pod network.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port that serves metrics alone. 0: none.")
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @field_validator("secret_key", "trusted_proxies", "allowed_origins", "mfa_required_roles", mode="before")
@@ -200,6 +204,11 @@ class Settings(BaseSettings):
     def migrates(self) -> bool:
         """Tell whether the server migrates before it serves."""
         return not self.production if self.migrate_on_start is None else self.migrate_on_start
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Return where the workers of this instance count together."""
+        return self.var_dir / "metrics" / str(self.port)
 
     @property
     def verifies_email(self) -> bool:

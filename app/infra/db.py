@@ -112,14 +112,14 @@ def unit_of_work(*, writes: bool = True) -> Unit:
 
 
 @contextmanager
-def apart() -> Iterator[Session]:
+def apart(*, writes: bool = True) -> Iterator[Session]:
     """Open a short transaction of its own, which stays whatever becomes of the unit around it.
 
     Call it before the unit writes: SQLite has one writer at a time.
     """
     token = _unit.set(None)
     try:
-        with unit_of_work():
+        with unit_of_work(writes=writes):
             yield session()
     finally:
         _unit.reset(token)

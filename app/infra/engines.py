@@ -2,8 +2,9 @@
 
 import select
 import sqlite3
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import psycopg
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core.config import Settings
+from app.infra import metrics
 
 WRITES, READS = "carboy_writes", "carboy_reads"
 
@@ -22,8 +24,7 @@ _CONNECT_SECONDS = 3
 
 def create(settings: Settings) -> Engine:
     """Return the engine for DATABASE_URL with its pool: as many connections as threads, none beyond."""
-    make = _postgres if settings.database.startswith("postgresql") else _sqlite
-    return make(
+    engine = (_postgres if settings.database.startswith("postgresql") else _sqlite)(
         settings,
         poolclass=QueuePool,
         pool_size=settings.pool_size,
@@ -35,6 +36,31 @@ def create(settings: Settings) -> Engine:
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
+    _measure(engine)
+    return engine
+
+
+def _measure(engine: Engine) -> None:
+    """Tell the metrics of connections that are taken and given back, and of how long statements take."""
+
+    def taken(*_: object) -> None:
+        pool = cast("QueuePool", engine.pool)
+        metrics.connections(active=pool.checkedout(), idle=pool.checkedin())
+
+    def given_back(*_: object) -> None:  # heard just before the pool has it again
+        pool = cast("QueuePool", engine.pool)
+        metrics.connections(active=pool.checkedout() - 1, idle=pool.checkedin() + 1)
+
+    def began(connection: Connection, *_: object) -> None:
+        connection.info["began"] = time.perf_counter()
+
+    def ended(connection: Connection, *_: object) -> None:
+        metrics.query(time.perf_counter() - connection.info["began"])
+
+    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", given_back)
+    event.listen(engine, "before_cursor_execute", began)
+    event.listen(engine, "after_cursor_execute", ended)
 
 
 def is_away(error: object) -> bool:

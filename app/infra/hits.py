@@ -13,7 +13,7 @@ from limits.storage import RedisStorage
 
 from app.core import clock
 from app.core.config import Settings
-from app.infra import redis
+from app.infra import metrics, redis
 
 _shared: RedisStorage | None = None
 
@@ -72,7 +72,9 @@ def add(key: str, *, seconds: int) -> Hits:
     if storage is not None:
         try:
             name = f"carboy:hits:{seconds}:{window}:{key}"
-            return Hits(redis.ask(lambda _: storage.incr(name, reset_after + 1)), reset_after, shared=True)
+            count = redis.ask(lambda _: storage.incr(name, reset_after + 1))
+            metrics.limiter(degraded=False)
+            return Hits(count, reset_after, shared=True)
         except redis.RedisAway:
-            pass
+            metrics.limiter(degraded=True)
     return Hits(_here.add(key, seconds, window), reset_after, shared=False)

@@ -3,6 +3,7 @@
 Measured here on SQLite: 16 µs where a Core connection costs 41 and the ORM 182.
 """
 
+import time
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any, cast
@@ -13,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.infra import db
+from app.infra import db, metrics
 
 Row = Any
 """A named tuple of the selected columns."""
@@ -96,9 +97,11 @@ class _Compiled:
         except engine.dialect.loaded_dbapi.Error as error:
             raise self._wrapped(error, engine, gone=False) from error
         try:
+            started = time.perf_counter()
             cursor = connection.cursor()
             cursor.execute(self._sql, parameters)
             found = cursor.fetchall()
+            metrics.query(time.perf_counter() - started)
             cursor.close()
         except engine.dialect.loaded_dbapi.Error as error:
             gone = engine.dialect.is_disconnect(error, connection.dbapi_connection, None)

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.core.config import Settings
+from app.infra import metrics
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +57,14 @@ def ask(action: Callable[[Client], T]) -> T:
     if _client is None or time.monotonic() < _rests_until:
         raise RedisAway
     try:
-        return action(_client)
+        answer = action(_client)
     except redis.RedisError as error:
+        metrics.redis_command("failure")
         _rests_until = time.monotonic() + _REST_SECONDS
         log.warning("redis does not answer; going on without it", extra={"error": type(error).__name__})
         raise RedisAway from error
+    metrics.redis_command("success")
+    return answer
 
 
 def ping() -> None:

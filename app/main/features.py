@@ -42,6 +42,8 @@ from app.features.privacy import cli as privacy_cli
 from app.features.privacy import routes as privacy_routes
 from app.features.privacy import service as privacy
 from app.features.privacy import tasks as privacy_tasks
+from app.features.statistics import routes as statistics_routes
+from app.features.statistics import service as statistics
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
 from app.infra import queue, resealing, sealed
@@ -61,6 +63,7 @@ BLUEPRINTS = (
     visits_routes.routes,
     health_routes.routes,
     audit_routes.routes,
+    statistics_routes.routes,
     reference.routes,
     setup.routes,
     links.routes,
@@ -94,6 +97,7 @@ def install(app: Flask, settings: Settings) -> None:
     oidc.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
+    statistics.connect(settings)
     reference.connect(settings)
     caller.plug(auth.identify, key=api_keys.identify)
     web_idempotency.plug(idempotency.KeptAnswers(keyring))

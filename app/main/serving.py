@@ -12,8 +12,8 @@ from granian.server import Server
 
 from app.core.config import Settings
 from app.features.auth import service as auth
-from app.infra import db, logs, queue
-from app.main import starting
+from app.infra import db, logs, metrics, queue
+from app.main import exporter, starting
 
 _ROOT = Path(__file__).resolve().parents[2]
 _DRAIN_SECONDS = 30
@@ -24,6 +24,9 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
     starting.prepare(settings)
     _greet(settings)
     db.engine().dispose()  # the workers open their own
+    metrics.clear(settings.metrics_dir)
+    metrics.start(settings.metrics_dir)
+    exporter.start(settings)
     os.register_at_fork(after_in_child=_end_when_told)
     Server(
         "wsgi:app",

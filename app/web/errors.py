@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.core import errors
+from app.infra import metrics
 from app.web import schemas
 from app.web.declaration import of
 from app.web.versions import PreconditionRequired
@@ -78,6 +79,7 @@ def _headers(error: Exception) -> dict[str, str]:
 
 
 def _render(status: int, code: str, message: str, details: errors.Details, headers: Mapping[str, str]) -> Response:
+    metrics.error(code)
     accepted = request.headers.get("Accept", "")
     if PROBLEM in accepted:
         body, mimetype = _problem(status, code, message, details), PROBLEM

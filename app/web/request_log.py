@@ -12,7 +12,7 @@ from app.core import origin
 from app.core.config import Settings
 from app.core.ids import uuid7_text
 from app.core.network import canonical, client_of
-from app.infra import logs
+from app.infra import logs, metrics
 from app.web import headers, schemas
 from app.web.errors import MEANINGS
 from app.web.headers import Environ, Header, StartResponse, WsgiApp
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _USER_AGENT_LENGTH = 256
+_STATIC = "/static/<path:filename>"
 
 
 class RequestLog:
@@ -52,12 +53,14 @@ class RequestLog:
             log.exception("unhandled outside of the app")
             return _apologise(start)
         finally:
+            seconds = time.perf_counter() - started
+            metrics.request(source.method, source.route or (_STATIC if status < 400 else None), status, seconds)  # noqa: PLR2004 -- HTTP
             logs.emit(
                 "ERROR" if status >= 500 else "WARNING" if status in {401, 403, 429} else "INFO",  # noqa: PLR2004 -- HTTP
                 "access",
                 "request",
                 status=status,
-                execution_time_ms=round((time.perf_counter() - started) * 1000, 3),
+                execution_time_ms=round(seconds * 1000, 3),
             )
             origin.end(token)
 

@@ -15,6 +15,7 @@ from app.features.access import service as access
 from app.features.api_keys import service as api_keys
 from app.features.auth import service as auth
 from app.features.auth import sessions as auth_sessions
+from app.features.statistics import service as statistics
 from app.features.visits import service as visits
 from app.infra import db
 from tests.api import Answer, Api, Person, a_holder_of, a_role, a_user, some_users
@@ -35,7 +36,7 @@ from tests.features.oidc.rows import step_up
 from tests.features.oidc.stranger import CLIENT, SECRET
 from tests.links import NEW_PASSWORD, change_link, move, reset_link, verify_link
 from tests.stepup import KEYS, a_key, stepped_up
-from tests.world import PASSWORD, World, counted_statements
+from tests.world import PASSWORD, World, counted_statements, settings
 
 USERS, ROLES, VISITS, EVENTS = "/api/v1/users", "/api/v1/roles", "/api/v1/visits", "/api/v1/audit-events"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -50,6 +51,7 @@ class Scene:
 
     def __init__(self, world: World) -> None:
         self.world, self.providers = world, ExitStack()
+        self.var = world.var
         self.api = Api(world.app)
         auth.public_keys()  # each process reads them once
 
@@ -197,6 +199,11 @@ class Scene:
     @cached_property
     def identity(self) -> str:
         return str(self.linked.get("/auth/oidc/identities").result[0]["id"])
+
+    @cached_property
+    def metrics(self) -> Api:
+        statistics.connect(settings(self.var, metrics_token="a token of the tests"))
+        return Api(self.api.app, "a token of the tests")
 
     @cached_property
     def setup(self) -> bytes:
@@ -366,6 +373,7 @@ BUDGETS = {
     "GET /docs": Budget(0, anybody("/docs")),
     "GET /health": Budget(0, anybody("/health")),
     "GET /healthz": Budget(0, anybody("/healthz")),
+    "GET /metrics": Budget(5, lambda s: partial(s.metrics.get, "/metrics")),
     "GET /openapi.json": Budget(0, anybody("/openapi.json")),
     "GET /openapi.yaml": Budget(0, anybody("/openapi.yaml")),
     "GET /readiness": Budget(3, anybody("/readiness")),

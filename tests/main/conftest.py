@@ -5,7 +5,7 @@ import pytest
 from flask import Flask
 
 from app.core.config import Settings
-from app.infra import db, queue
+from app.infra import db, metrics, queue
 from app.main import factory
 from tests.migrations.databases import empty_database
 from tests.world import World
@@ -37,6 +37,7 @@ def configure(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bac
     monkeypatch.chdir(tmp_path)
     world.dirty = world.reassembled = True
     monkeypatch.setattr(queue, "start", lambda: background.append("started"))
+    monkeypatch.setattr(metrics, "start", lambda _folder: None)
 
     def from_environment(**changed: str) -> Flask:
         proper = {

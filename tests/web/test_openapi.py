@@ -14,7 +14,15 @@ from tests.world import World
 Json = dict[str, Any]
 
 LINKS = {"/change-email", "/reset-password", "/undo-email", "/verify-email"}
-HIDDEN = {"/docs", "/openapi.json", "/openapi.yaml", "/setup", "/signed-in", "/static/<path:filename>"} | LINKS
+HIDDEN = {
+    "/docs",
+    "/metrics",
+    "/openapi.json",
+    "/openapi.yaml",
+    "/setup",
+    "/signed-in",
+    "/static/<path:filename>",
+} | LINKS
 COMMON = {"200", "201", "202", "204", "303"}
 
 

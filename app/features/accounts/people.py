@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import String, bindparam, select
+from sqlalchemy import String, bindparam, case, func, select
 
 from app.core import identifiers
 from app.core.caller import Caller
@@ -114,6 +114,13 @@ def find_by_email(email: str) -> Profile | None:
     """Return the living user of an address; raise Invalid for what cannot be one."""
     row = db.session().execute(_BY_EMAIL, {"email_key": identifiers.email_key(email)}).one_or_none()
     return None if row is None else profile(row, row.roles)
+
+
+def count_by_state() -> dict[str, int]:
+    """Return how many accounts are active, disabled and deleted."""
+    deleted = case((_USERS.deleted_at.is_not(None), "deleted"), (_USERS.is_active, "active"), else_="disabled")
+    counted = db.session().execute(select(deleted.label("state"), func.count()).group_by("state")).all()
+    return {"active": 0, "disabled": 0, "deleted": 0, **dict(counted)}
 
 
 def list_users(*, filters: Filters, page: PageRequest, by: Caller) -> Page[Profile]:

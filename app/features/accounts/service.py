@@ -41,6 +41,7 @@ from app.features.accounts.credentials import (
 from app.features.accounts.people import (
     Filters,
     Profile,
+    count_by_state,
     find_by_email,
     find_user,
     get_user,
@@ -71,6 +72,7 @@ __all__ = [
     "check_password",
     "claim_for_erasure",
     "connect",
+    "count_by_state",
     "create",
     "create_user",
     "credentials_of",

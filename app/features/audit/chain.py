@@ -19,7 +19,7 @@ from app.core import clock
 from app.core.errors import Conflict
 from app.core.ids import BIGGEST
 from app.features.audit.models import AuditEvent, AuditHead
-from app.infra import db
+from app.infra import db, metrics
 
 
 class BrokenChain(Conflict):
@@ -63,6 +63,7 @@ def append(event: AuditEvent) -> None:
     db.session().add(event)
     db.session().flush()
     _change_head(hash=event.hash)
+    db.after_commit(lambda: metrics.event(event.event, event.outcome))
 
 
 def verify() -> Verification:

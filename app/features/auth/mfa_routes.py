@@ -28,7 +28,7 @@ routes = Routes("second_factors", __name__)
 @public
 @takes(SecondStep)
 @returns(TokenPairOut, message="Signed in.", secret=True)
-@fails(InvalidToken, auth.InvalidMfaCode, auth.TooManyAttempts)
+@fails(InvalidToken, auth.InvalidMfaCode, auth.AccountDisabled, auth.EmailNotVerified, auth.TooManyAttempts)
 def finish_login(body: SecondStep) -> auth.TokenPair:
     """Finish a sign-in with a second factor: exactly one of `code`, `recovery_code`, `passkey`. Five tries a token."""
     given = body.given()

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from app.core.errors import InvalidToken
 from app.core.ids import UUID
 from app.core.paging import Page
 from app.features.auth import service as auth
-from app.features.auth.schemas import PasskeyChange, PasskeyLogin, PasskeyRegistration, TokenPairOut
+from app.features.auth.schemas import PasskeyChange, PasskeyChoice, PasskeyLogin, PasskeyRegistration, TokenPairOut
 from app.features.factors import service as factors
 from app.web import caller
 from app.web.application import Routes
@@ -40,10 +41,15 @@ def finish_passkey(body: PasskeyRegistration) -> factors.PasskeyView:
 
 @routes.post("/auth/passkeys/login/options")
 @public
+@takes(PasskeyChoice, optional=True)
 @returns(factors.RequestOptionsOut, secret=True)
-def begin_passkey_login() -> dict[str, Any]:
-    """Ask for what `navigator.credentials.get()` is given. The challenge works once, for five minutes."""
-    return auth.passkey_challenge()
+@fails(InvalidToken)
+def begin_passkey_login(body: PasskeyChoice | None) -> dict[str, Any]:
+    """Ask for what `navigator.credentials.get()` is given. The challenge works once, for five minutes.
+
+    With the `mfa_token` of a sign-in that waits it names the passkeys of that account.
+    """
+    return auth.passkey_challenge(mfa_token=body.mfa_token if body else None)
 
 
 @routes.post("/auth/passkeys/login/verify")
@@ -51,7 +57,7 @@ def begin_passkey_login() -> dict[str, Any]:
 @limited("login")
 @takes(PasskeyLogin)
 @returns(TokenPairOut, message="Signed in.", secret=True)
-@fails(auth.InvalidPasskey, auth.AccountDisabled, auth.TooManyAttempts)
+@fails(auth.InvalidPasskey, auth.AccountDisabled, auth.EmailNotVerified, auth.TooManyAttempts)
 def login_with_passkey(body: PasskeyLogin) -> auth.TokenPair:
     """Sign in with a passkey alone: no name, no password, no further factor."""
     return auth.login_with_passkey(assertion=body.credential)

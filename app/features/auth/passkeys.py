@@ -11,7 +11,7 @@ from app.core.ids import UUID
 from app.core.paging import Page, PageRequest
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
-from app.features.auth import challenges, identity, keys, second_factor, sessions, throttle
+from app.features.auth import challenges, identity, keys, mfa_tokens, second_factor, sessions, throttle
 from app.features.auth.methods import MFA, PASSKEY, PRESENCE
 from app.features.auth.signin import AccountDisabled, admit_fully
 from app.features.auth.tokens import TokenPair
@@ -77,8 +77,12 @@ def finish_passkey(*, caller: Caller, attestation: factors.Attestation, name: st
     return added
 
 
-def passkey_challenge(*, user_id: int | None = None) -> dict[str, Any]:
-    """Return what a browser needs to sign in: with any passkey of its own, or with one of this user's."""
+def passkey_challenge(*, mfa_token: str | None = None) -> dict[str, Any]:
+    """Return what a browser needs to sign in: with any passkey of its own, or to finish the sign-in that waits.
+
+    Raises InvalidToken if no sign-in waits under the token.
+    """
+    user_id = None if mfa_token is None else mfa_tokens.find(mfa_token).user_id
     challenge = challenges.issue("passkey_login", user_id=user_id)
     return factors.sign_in_options(challenge=challenge, user_id=user_id)
 

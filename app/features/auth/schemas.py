@@ -279,6 +279,12 @@ class PasskeyChange(Schema):
     name: PasskeyName
 
 
+class PasskeyChoice(Schema):
+    """The sign-in that is to be finished with a passkey, if there is one."""
+
+    mfa_token: Token | None = None
+
+
 class PasskeyLogin(Schema):
     """What a passkey signed."""
 

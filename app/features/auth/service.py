@@ -29,7 +29,6 @@ from app.features.auth.passkeys import (
     list_passkeys,
     login_with_passkey,
     passkey_challenge,
-    prove,
     remove_passkey,
     rename_passkey,
 )
@@ -60,6 +59,7 @@ from app.features.auth.second_factor import reset_of as reset_second_factor_of
 from app.features.auth.second_step import InvalidMfaCode, finish_login
 from app.features.auth.sessions import (
     SessionView,
+    count_active,
     is_live,
     list_sessions,
     revoke_all,
@@ -123,6 +123,7 @@ __all__ = [
     "confirm_email_change",
     "confirm_totp",
     "connect",
+    "count_active",
     "create_administrator",
     "end_links",
     "ensure_keys",
@@ -147,7 +148,6 @@ __all__ = [
     "make_setup_code",
     "me",
     "passkey_challenge",
-    "prove",
     "public_keys",
     "reauthenticate",
     "reencrypt",

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Update, bindparam, select, update
+from sqlalchemy import ScalarSelect, Update, bindparam, func, select, update
 from sqlalchemy.orm import aliased
 
 from app.core import clock, origin
@@ -180,6 +180,12 @@ def owner(session_id: UUID) -> Caller | None:
 def is_live(session_id: UUID) -> bool:
     """Tell whether a session is neither ended nor expired."""
     return owner(session_id) is not None
+
+
+def count_active(since: datetime) -> int:
+    """Return how many users were here since then."""
+    counted = select(func.count(Session.user_id.distinct())).where(Session.last_used_at >= since)
+    return db.session().scalar(counted) or 0
 
 
 def used_lately_from_here(user_id: int | None) -> bool:

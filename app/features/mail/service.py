@@ -9,6 +9,7 @@ from app.core import clock, origin
 from app.core.config import Settings
 from app.core.ids import uuid7
 from app.features.mail import delivery, records, rendering
+from app.features.mail.backlog import Backlog, backlog
 from app.features.mail.delivery import deliver_next, deliver_pending
 from app.features.mail.models import Mail
 from app.features.mail.personal import erase, held_of
@@ -17,7 +18,9 @@ from app.infra import db, queue
 
 __all__ = [
     "DELIVER",
+    "Backlog",
     "Record",
+    "backlog",
     "connect",
     "deliver_next",
     "deliver_pending",

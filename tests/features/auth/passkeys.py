@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import select
 
 from app.core.ids import UUID, uuid7
-from app.features.auth import service as auth
 from app.features.auth.models import OneTimeCode
 from app.features.factors.models import Passkey
 from app.infra import db
@@ -59,10 +58,15 @@ def passkeys_of(person: Person) -> Sequence[Passkey]:
         return db.session().scalars(select(Passkey).where(Passkey.user_id == person.id).order_by(Passkey.id)).all()
 
 
-def challenged_by(person: Person) -> Json:
+def half_way(api: Api, person: Person) -> str:
+    """Return the token of a sign-in that waits for a second factor."""
+    answer = api.post("/auth/login", {"username": person.username, "password": person.password})
+    return str(answer.result["mfa_token"])
+
+
+def challenged_by(api: Api, person: Person) -> Json:
     """Return options whose challenge is for this person only."""
-    with db.unit_of_work():
-        return {**auth.passkey_challenge(user_id=person.id)}
+    return dict(api.post(f"{LOGIN}/options", {"mfa_token": half_way(api, person)}).result)
 
 
 def challenges() -> int:

@@ -206,7 +206,7 @@ class TestChallenge:
     def test_of_somebody_signs_only_them_in(self, api: Api) -> None:
         grace, mallory = a_user(), a_user()
         hers, his = a_device(api, grace), a_device(api, mallory)
-        options = [challenged_by(grace) for _ in range(2)]
+        options = [challenged_by(api, grace) for _ in range(2)]
 
         answers = [
             api.post(f"{LOGIN}/verify", {"credential": device.get(asked)})

@@ -17,6 +17,8 @@ from tests.features.auth.passkeys import (
     a_device,
     a_passkey,
     challenged_by,
+    half_way,
+    login,
     passkeys_of,
     request,
 )
@@ -165,7 +167,7 @@ class TestProve:
         grace = a_user()
         device = a_device(api, grace)
 
-        prove(grace, device.get(challenged_by(grace)))
+        prove(grace, device.get(challenged_by(api, grace)))
         prove(grace, device.get(request(api)))
 
         assert passkeys_of(grace)[0].last_used_at == clock.now()
@@ -175,7 +177,7 @@ class TestProve:
         device = a_device(api, grace)
         a_device(api, a_user())
 
-        options = challenged_by(grace)
+        options = challenged_by(api, grace)
 
         assert [known["id"] for known in options["allowCredentials"]] == [device.get(options)["id"]]
 
@@ -211,6 +213,43 @@ class TestProve:
         assert refused.value.details.keys() == {"passkey"}
 
 
+class TestSecondStep:
+    def test_is_finished_with_a_passkey_of_the_account(self, api: Api) -> None:
+        grace = a_user()
+        device = a_device(api, grace)
+        token = half_way(api, grace)
+        options = api.post(f"{LOGIN}/options", {"mfa_token": token}).result
+
+        answer = api.post("/auth/login/mfa", {"mfa_token": token, "passkey": device.get(options)})
+
+        assert answer.status_code == 200, answer.text
+        assert answer.result["user"]["id"] == grace.id
+
+    def test_is_not_finished_with_the_passkey_of_another(self, api: Api) -> None:
+        grace, mallory = a_user(), a_user()
+        a_device(api, grace)
+        his = a_device(api, mallory)
+        token = half_way(api, grace)
+
+        answer = api.post("/auth/login/mfa", {"mfa_token": token, "passkey": his.get(request(api))})
+
+        assert (answer.status_code, answer.code) == (401, "INVALID_MFA_CODE")
+
+    def test_names_no_passkeys_to_who_has_no_token(self, api: Api) -> None:
+        answer = api.post(f"{LOGIN}/options", {"mfa_token": "made-up"})
+
+        assert (answer.status_code, answer.code) == (401, "INVALID_TOKEN")
+
+    def test_reauthenticates(self, api: Api) -> None:
+        grace = a_user()
+        device = a_device(api, grace)
+        hers = Api(api.app, login(api, device).result["access_token"])
+
+        answer = hers.post("/auth/reauth", {"passkey": device.get(request(api))})
+
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.fixture
 def another_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everybody be able to sign in by a provider."""
@@ -220,4 +259,4 @@ def another_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def prove(person: Person, assertion: Json) -> None:
     with db.unit_of_work():
-        auth.prove(user_id=person.id, assertion=assertion)
+        passkeys_of_auth.prove(user_id=person.id, assertion=assertion)

@@ -1,0 +1,1 @@
+"""How the service is used: figures for Prometheus and for people."""
