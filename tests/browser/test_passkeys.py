@@ -43,7 +43,8 @@ class Tab:
 
     def post(self, path: str, body: object = None) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = self.page.evaluate(POST % tuple(json.dumps(part) for part in (path, headers, body)))
+        sent = "undefined" if body is None else json.dumps(body)  # of which fetch() makes no body
+        answer = self.page.evaluate(POST % (json.dumps(path), json.dumps(headers), sent))
         assert isinstance(answer, list)
         return answer[0], answer[1]
 
