@@ -44,8 +44,8 @@ def send_reset(person: accounts.Addressee | None, *, template: str = "reset_pass
 def reset_password(*, token: str, new: str) -> None:
     """Set a new password by a link, end all sessions, and note that the address is proven.
 
-    A password that is refused leaves the link good. Nobody is signed in by it, and a second factor stays asked for,
-    unless the address is proven only now: then whatever was set up before was not its owner's.
+    A password that is refused leaves the link good. Nobody is signed in by it, and a second factor stays asked for.
+    If the address is proven only now, what else lets in was perhaps not set up by its owner, and is forgotten.
     """
     guesses = throttle.link("reset")
     throttle.reserve(guesses)
@@ -67,9 +67,12 @@ def reset_password(*, token: str, new: str) -> None:
 
 
 def _reclaim(user_id: int) -> None:
-    """Forget every other way into an account whose address nobody had proven: a stranger may have made it in wait."""
-    factors.remove_all(user_id)
-    accounts.set_mfa_enabled(user_id, enabled=False)
+    """Forget what alone lets into an account whose address nobody had proven: a stranger may have made it in wait.
+
+    An authenticator app lets nobody in by itself, so it stays asked for.
+    """
+    factors.remove_passkeys(user_id)
+    accounts.set_mfa_enabled(user_id, enabled=factors.holdings_of(user_id).any)
     api_keys.revoke_all(user_id=user_id, reason="reclaimed")
     for act in _reclaimed:
         act(user_id)

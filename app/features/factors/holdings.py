@@ -56,4 +56,9 @@ def remove_all(user_id: int) -> None:
     """Forget every factor of a user, and their recovery codes."""
     remove_totp(user_id)
     remove_recovery_codes(user_id)
+    remove_passkeys(user_id)
+
+
+def remove_passkeys(user_id: int) -> None:
+    """Forget every passkey of a user."""
     db.session().execute(delete(Passkey).where(Passkey.user_id == user_id))

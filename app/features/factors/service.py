@@ -3,7 +3,7 @@
 from app.core.config import Settings
 from app.features.factors import ceremonies, totp
 from app.features.factors.ceremonies import MalformedPasskey, Refused, challenge_in, check_attestation
-from app.features.factors.holdings import Holdings, holdings_of, methods_of, remove_all
+from app.features.factors.holdings import Holdings, holdings_of, methods_of, remove_all, remove_passkeys
 from app.features.factors.passkeys import (
     Claimed,
     PasskeyTaken,
@@ -64,6 +64,7 @@ __all__ = [
     "registration_options",
     "remove_all",
     "remove_passkey",
+    "remove_passkeys",
     "remove_recovery_codes",
     "remove_totp",
     "rename_passkey",

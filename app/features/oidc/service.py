@@ -62,7 +62,6 @@ _SIGNED_IN = "/signed-in"
 
 _providers: dict[str, OidcProvider] = {}
 _base_url = ""
-_verifies_email = False
 
 
 class ProviderDenied(FlowInvalid):
@@ -90,9 +89,9 @@ class Begun:
 
 def connect(settings: Settings, keyring: Keyring) -> None:
     """Learn which providers there are; once, during assembly."""
-    global _providers, _base_url, _verifies_email  # noqa: PLW0603 -- set once during assembly
+    global _providers, _base_url  # noqa: PLW0603 -- set once during assembly
     _providers = {provider.name: provider for provider in settings.oidc_providers}
-    _base_url, _verifies_email = settings.base_url, settings.verifies_email
+    _base_url = settings.base_url
     flows.connect(keyring)
 
 
@@ -135,9 +134,6 @@ def exchange(*, code: str, verifier: str | None, cookie: str | None) -> auth.Tok
     signer = auth.signer()
     try:
         user_id = flows.spend_code(code, verifier=verifier, browser=cookie)
-        user = accounts.find_user(user_id)
-        if _verifies_email and user is not None and not user.email_verified:
-            raise auth.EmailNotVerified
         return auth.admit(user_id=user_id, methods=[auth.PROVIDER], signer=signer)
     except Failure as failure:
         _record(failure)
