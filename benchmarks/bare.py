@@ -77,7 +77,8 @@ def _me(environ: Environ) -> bytes:
     data = _user(user, roles, database)
     data["locale"] = user[6]
     data["permissions"] = sorted(permissions)
-    data["mfa_enabled"] = False
+    data["mfa_enabled"] = bool(sid_and_time[2])
+    data["mfa_required"] = False
     data["auth_time"] = database.wire(sid_and_time[1])
     return _answer(data)
 
@@ -100,7 +101,9 @@ def _users(environ: Environ) -> bytes:
         user = _user(row, database.parsed(row[12]) or [], database)
         user["deleted_at"] = database.wire(row[11])
         data.append(user)
-    following = base64.urlsafe_b64encode(orjson.dumps(["id", items[-1][0]])).rstrip(b"=").decode() if has_next else None
+    following = (
+        base64.urlsafe_b64encode(orjson.dumps(["users id", items[-1][0]])).rstrip(b"=").decode() if has_next else None
+    )
     if cursor is not None:
         return _answer(data, pagination={"next_cursor": following, "has_next": has_next})
     return _answer(data, pagination=_numbered(database, size, has_next=has_next, following=following))
@@ -137,7 +140,7 @@ def _identify(environ: Environ, database: Database) -> tuple[tuple[Any, ...], tu
     assert str(first[2]) == claims["sub"]
     roles = [row[14] for row in rows if row[14] is not None]
     permissions = {name for row in rows for name in database.parsed(row[15]) or ()}
-    return first[:2], first[2:14], roles, permissions
+    return (*first[:2], first[16]), first[2:14], roles, permissions
 
 
 def _claims(token: str) -> dict[str, Any]:

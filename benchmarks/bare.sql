@@ -1,7 +1,9 @@
 -- The statements that the service sends, for both databases. ROLES, SHOWN and JSON_LIST are replaced in bare_sql.py.
 
 -- name: identity
-SELECT sessions.id AS sid, sessions.auth_time, SHOWN, roles.name, roles.permissions
+SELECT
+    sessions.id AS sid, sessions.auth_time, SHOWN, roles.name, roles.permissions, users.mfa_enabled,
+    sessions.methods, sessions.last_used_at, sessions.reauthenticated_at, sessions.impersonator_id
 FROM sessions
 JOIN users ON users.id = sessions.user_id AND users.is_active IS true AND users.deleted_at IS NULL
 LEFT OUTER JOIN user_roles ON user_roles.user_id = sessions.user_id

@@ -61,7 +61,7 @@ def assemble(settings: Settings, users: int, *, keeps: bool) -> Population:
         _fill(users)
     with db.unit_of_work(writes=False):
         middle = db.session().scalars(select(User.id).order_by(User.id).offset(users // 2).limit(1)).one()
-    return Population(users, time.perf_counter() - started, write_cursor("id", [middle]), _logins())
+    return Population(users, time.perf_counter() - started, write_cursor("users id", [middle]), _logins())
 
 
 def shape() -> str:

@@ -83,7 +83,7 @@ def _written(shape: TypeAdapter[Any], declaration: Declaration, result: Any, cal
     written = adapter.dump_json(adapter.validate_python(result.items if declaration.paged else result))
     if declaration.bare:
         return written
-    message = getattr(result, "message", declaration.message) if declaration.status_of else declaration.message
+    message = getattr(result, "message", declaration.message)  # of one of several shapes that an answer may have
     return schemas.envelope(written, message, paging.pagination(result) if declaration.paged else None)
 
 

@@ -36,6 +36,7 @@ class SecondStep:
     mfa_token: str = field(repr=False)
     methods: Sequence[str]
     mfa_required: bool = True
+    message: str = "Finish the sign-in with a second factor."
 
 
 @dataclass(frozen=True, slots=True)

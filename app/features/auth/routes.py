@@ -53,7 +53,7 @@ def register(body: Registration) -> accounts.Profile | auth.Pending:
 @public
 @limited("login")
 @takes(Login)
-@returns(TokenPairOut | SecondStepOut, message="Credentials accepted.", secret=True)
+@returns(TokenPairOut | SecondStepOut, message="Signed in.", secret=True)
 @fails(auth.InvalidCredentials, auth.AccountDisabled, auth.EmailNotVerified, auth.TooManyAttempts)
 def login(body: Login) -> auth.TokenPair | auth.SecondStep:
     """Sign in with an e-mail address or a user name. Who has a second factor is asked for it."""

@@ -66,7 +66,7 @@ def finish_oidc(provider: str, query: CallbackQuery) -> Response:
 @routes.post("/auth/oidc/token")
 @public
 @takes(Exchange)
-@returns(auth.TokenPairOut | auth.SecondStepOut, message="Credentials accepted.", secret=True)
+@returns(auth.TokenPairOut | auth.SecondStepOut, message="Signed in.", secret=True)
 @fails(oidc.CodeInvalid, auth.AccountDisabled, auth.EmailNotVerified)
 def exchange_oidc_code(body: Exchange) -> auth.TokenPair | auth.SecondStep:
     """Exchange the code of a sign-in for tokens, once: in the browser that began it, or with the `code_verifier`."""
