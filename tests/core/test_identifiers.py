@@ -33,6 +33,8 @@ class TestEmailKey:
             pytest.param("grace@navy.test", "grace+spam@navy.test", id="tag"),
             pytest.param("grace@navy.test", "gra.ce@navy.test", id="dot"),
             pytest.param("grace@navy.test", "grace@navy.local", id="domain"),
+            pytest.param("grace@fa\u00df.test", "grace@fass.test", id="sharp s: two domains since IDNA 2008"),
+            pytest.param("grace@\u03c3\u03b1\u03c2.test", "grace@\u03c3\u03b1\u03c3.test", id="final sigma, likewise"),
         ],
     )
     def test_differs_between_addresses(self, one: str, other: str) -> None:
@@ -126,6 +128,10 @@ class TestLoginKey:
     @pytest.mark.parametrize("typed", ["Grace@Navy.test", "  grace@navy.test ", "GRACE@NAVY.TEST"])
     def test_folds_what_was_typed_as_the_keys_are(self, typed: str) -> None:
         assert login_key(typed) == email_key("grace@navy.test")
+
+    @pytest.mark.parametrize("typed", ["grace@xn--exmple-cua.org", "Grace@EX\u00c4MPLE.org", "grace@fa\u00df.test"])
+    def test_folds_international_addresses_as_the_keys_are(self, typed: str) -> None:
+        assert login_key(typed) == email_key(typed)
 
     @pytest.mark.parametrize("typed", ["", "no such thing!", "\u0000", "x" * 10_000])
     def test_judges_nothing(self, typed: str) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import String, bindparam, select
 
 from app.core import clock, identifiers
-from app.core.errors import Invalid
 from app.features.accounts.changes import move
 from app.features.accounts.models import User
 from app.infra import db
@@ -31,10 +30,7 @@ class Addressee:
 
 def address_key(email: str) -> str:
     """Fold what was typed as addresses are folded, without judging it: what is no address is nobody's."""
-    try:
-        return identifiers.email_key(email)
-    except Invalid:
-        return identifiers.login_key(email)
+    return identifiers.login_key(email)
 
 
 def find_addressee(email: str) -> Addressee | None:

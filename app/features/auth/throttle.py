@@ -135,7 +135,7 @@ def reserve(guesses: tuple[Guess, ...]) -> None:
     if not guesses:
         return
     with db.apart():
-        wait = next((wait for guess in guesses if (wait := _take(guess))), 0)
+        wait = _take_all(guesses)
     if wait:
         raise TooManyAttempts(retry_after=wait)
 
@@ -167,6 +167,19 @@ def clear(guesses: tuple[Guess, ...]) -> None:
 def forget_old() -> None:
     """Delete counters whose window ended long ago."""
     db.session().execute(delete(ThrottleBucket).where(ThrottleBucket.window_start <= clock.now() - timedelta(days=1)))
+
+
+def _take_all(guesses: tuple[Guess, ...]) -> int:
+    """Count one attempt in each; return how many seconds to wait, 0 if it may be checked.
+
+    What a full counter refuses is not checked, so the shared ones before it get theirs back: somebody who knocks at
+    one account on and on must not shut out whoever else comes from that address.
+    """
+    for place, guess in enumerate(guesses):
+        if wait := _take(guess):
+            refund(tuple(taken for taken in guesses[:place] if taken.shared))
+            return wait
+    return 0
 
 
 def _take(guess: Guess) -> int:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from app.core import clock
+from app.core import clock, identifiers, mailing
 from app.features.mail import service as mail
 from app.web.commands import command, group
 
@@ -58,6 +58,10 @@ def discard(ids: tuple[UUID, ...], *, everything: bool) -> None:
 @click.argument("address")
 def test(address: str) -> None:
     """Send a mail to see whether mail arrives. What becomes of it stands in 'flask mail list'."""
+    try:
+        mailing.in_ascii(address)
+    except ValueError as error:
+        raise click.BadParameter(identifiers.NOT_AN_EMAIL, param_hint="ADDRESS") from error
     mail.send("test", to=address)
     click.echo("It is in the outbox; the server sends it within seconds.")
 

@@ -140,6 +140,14 @@ class TestAddress:
         clock.advance(minutes=15)
         assert guess(api, grace, PASSWORD).status_code == 200
 
+    def test_counts_no_guess_that_another_counter_refused(self, api: Api, clock: Clock) -> None:
+        besieged = a_user()
+        assert guesses(api, besieged, 60) == [401] * 5 + [429] * 55
+
+        answers = [guess(api, f"nobody-{number}").status_code for number in range(46)]
+
+        assert answers == [401] * 45 + [429]
+
     def test_gets_back_only_the_one_of_its_own_success(self, api: Api) -> None:
         mallory = a_user()
         for number in range(49):

@@ -142,3 +142,11 @@ class TestTest:
 
         assert result.exit_code == 0
         assert box.subjects == ["A test of mail from carboy"]
+
+    @pytest.mark.parametrize("address", ["", "ada", "ada@", "ada@engines.test\nBcc: all@engines.test"])
+    def test_refuses_what_is_no_address(self, run: FlaskCliRunner, box: Postbox, address: str) -> None:
+        result = run.invoke(args=["mail", "test", address])
+
+        assert result.exit_code == 2
+        assert "This is not a valid e-mail address." in result.output
+        assert rows() == []

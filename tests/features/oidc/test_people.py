@@ -177,6 +177,14 @@ class TestSomebodyHere:
         assert (answer.status_code, answer.code) == (409, "ACCOUNT_EXISTS")
         assert identities() == []
 
+    def test_is_not_linked_by_the_same_name_in_a_domain_that_only_looks_alike(
+        self, browser: Browser, stranger: Stranger
+    ) -> None:
+        person = a_user(email="ada@fass.test", email_verified=True)
+        stranger.person["email"] = "ada@fa\u00df.test"
+
+        assert browser.tokens("stranger")["user"]["id"] != person.id
+
     @pytest.mark.parametrize("linked", [0, 1])
     def test_who_is_disabled_stays_out(self, browser: Browser, linked: int) -> None:
         person = a_user(email="ada@people.test", email_verified=True)
