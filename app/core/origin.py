@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from app.core.ids import uuid7_text
 
@@ -19,6 +20,9 @@ class Origin:
     user_id: int | None = None
 
 
+Carried = dict[str, Any]
+"""``request_id``, ``trace_id`` and ``user_id``, as a message of the queue holds them."""
+
 _origin: ContextVar[Origin | None] = ContextVar("origin", default=None)
 
 
@@ -34,6 +38,17 @@ def current() -> Origin:
 def find() -> Origin | None:
     """Return the origin if one was set."""
     return _origin.get()
+
+
+def carried() -> Carried:
+    """Return what work that is done later, perhaps elsewhere, keeps of the present origin."""
+    origin = current()
+    return {"request_id": origin.request_id, "trace_id": origin.trace_id, "user_id": origin.user_id}
+
+
+def resumed(carried: Carried | None) -> Origin:
+    """Return the origin of work that was asked for earlier, or of work that came from nowhere."""
+    return Origin(**carried) if carried else Origin(request_id=uuid7_text())
 
 
 begin = _origin.set

@@ -6,19 +6,21 @@ from collections.abc import Callable
 from multiprocessing import util
 from threading import Event, Thread
 
+from app.core.origin import Carried
+
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 20.0
 """Longer than a mail may take by default, shorter than servers wait for their workers."""
 
-Job = tuple[str, str | None]
-"""A task, and the id of the request that asked for it."""
+Job = tuple[str, Carried | None]
+"""A task, and what it keeps of the request that asked for it."""
 
 
 class Background:
     """Performs what it is woken for, one after the other, and the tick as soon as its time has come."""
 
-    def __init__(self, perform: Callable[[str, str | None], None], *, tick: tuple[str, float]) -> None:
+    def __init__(self, perform: Callable[[str, Carried | None], None], *, tick: tuple[str, float]) -> None:
         self._perform = perform
         self._tick, self._seconds = tick
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -36,9 +38,9 @@ class Background:
         self._thread.start()
         util.Finalize(self, self.end, exitpriority=100)
 
-    def wake(self, name: str, request_id: str) -> None:
+    def wake(self, name: str, carried: Carried) -> None:
         """Perform this soon."""
-        self._jobs.put((name, request_id))
+        self._jobs.put((name, carried))
 
     def end(self) -> None:
         """Return once the task at hand is done, or has taken too long."""
@@ -49,9 +51,9 @@ class Background:
     def _work(self) -> None:
         self._perform(self._tick, None)
         while not self._ending.is_set():
-            for name, request_id in self._next():
+            for name, carried in self._next():
                 if not self._ending.is_set():
-                    self._perform(name, request_id)
+                    self._perform(name, carried)
 
     def _next(self) -> list[Job]:
         """Wait for jobs; return what has come, each task once, or the tick when nothing does."""

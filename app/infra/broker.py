@@ -9,6 +9,7 @@ from celery import Celery, signals  # type: ignore[import-untyped]  # it has no 
 from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
+from app.core.origin import Carried
 from app.infra import db, logs
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,12 @@ class Broker:
             broker_transport_options=_impatience(settings.celery_broker_url),
         )
 
-    def send(self, name: str, request_id: str) -> None:
+    def send(self, name: str, carried: Carried) -> None:
         """Leave a message. None that is lost matters: the timetable looks after what it was about."""
         if time.monotonic() < self._rests_until:
             return
         try:
-            self._celery.send_task(name, args=[request_id], expires=3600)
+            self._celery.send_task(name, args=[carried], expires=3600)
         except (OperationalError, OSError) as error:
             self._rests_until = time.monotonic() + _REST_SECONDS
             log.warning("the broker does not answer; work waits for the timetable", extra={"error": _kind(error)})
@@ -51,7 +52,7 @@ class Broker:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=_SECONDS)
         self._rests_until = 0.0
 
-    def serving(self, tasks: Mapping[str, object], perform: Callable[[str, str | None], None]) -> Celery:
+    def serving(self, tasks: Mapping[str, object], perform: Callable[[str, Carried | None], None]) -> Celery:
         """Return the application for ``celery worker`` and ``celery beat``."""
         tick, seconds = self._tick
         self._celery.conf.update(
@@ -78,9 +79,9 @@ class Broker:
             logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _performing(perform: Callable[[str, str | None], None], name: str) -> Callable[..., None]:
-    def run(request_id: str | None = None) -> None:
-        perform(name, request_id)
+def _performing(perform: Callable[[str, Carried | None], None], name: str) -> Callable[..., None]:
+    def run(carried: Carried | None = None) -> None:
+        perform(name, carried)
 
     return run
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from app.core import origin
 from app.core.config import Settings
-from app.core.ids import uuid7_text
-from app.core.origin import Origin
+from app.core.origin import Carried
 from app.infra import db
 from app.infra.background import Background
 
@@ -83,20 +82,20 @@ def timetabled() -> list[Task]:
 
 def enqueue(name: str) -> None:
     """Have a task looked at soon, once the present transaction is stored. If nobody hears, the timetable will."""
-    request_id = origin.current().request_id
-    db.after_commit(lambda: _send(name, request_id))
+    carried = origin.carried()
+    db.after_commit(lambda: _send(name, carried))
 
 
-def _send(name: str, request_id: str) -> None:
+def _send(name: str, carried: Carried) -> None:
     if _broker is not None:
-        _broker.send(name, request_id)
+        _broker.send(name, carried)
     elif _background is not None:
-        _background.wake(name, request_id)
+        _background.wake(name, carried)
 
 
-def perform(name: str, request_id: str | None = None) -> None:
-    """Run a task now, as the work of a request. A failure is logged and fails nothing."""
-    token = origin.begin(Origin(request_id=request_id or uuid7_text()))
+def perform(name: str, carried: Carried | None = None) -> None:
+    """Run a task now, as the work of whoever asked for it. A failure is logged and fails nothing."""
+    token = origin.begin(origin.resumed(carried))
     try:
         _tasks[name].run()
     except Exception:

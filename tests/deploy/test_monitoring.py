@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 from functools import cache
 
 import pytest
@@ -141,7 +142,7 @@ class TestPrograms:
 
     @needs_promtool
     @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-    def test_the_alert_fires_clears_and_does_not_flap(self, path: rules.Path) -> None:
+    def test_the_alert_fires_clears_and_does_not_flap(self, path: Path) -> None:
         answer = run("promtool", "test", "rules", f"tests/{path.name}")
 
         assert answer.returncode == 0, answer.stdout + answer.stderr
