@@ -2,8 +2,8 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 from functools import cache
+from pathlib import Path
 
 import pytest
 
