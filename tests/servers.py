@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import redis as redis_client
+from sqlalchemy import make_url
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -153,20 +154,22 @@ def postgres() -> Iterator[Server]:
         raise ServerMissing("no PostgreSQL server found")
     with _folder(account=_unprivileged()) as folder:
         _initialise(binaries, folder)
-        port = _free_port()
-        options = (*POSTGRES_OPTIONS, f"port={port}", f"unix_socket_directories={folder}")
-        server = Server(
-            url=f"postgresql+psycopg://carboy@127.0.0.1:{port}/postgres",
-            command=[
-                str(binaries / "postgres"),
-                *("-D", str(folder / "data")),
-                *(word for option in options for word in ("-c", option)),
-            ],
-            folder=folder,
-            ping=lambda: _ping_postgres(port),
-            stop_signal=signal.SIGINT,  # PostgreSQL's "fast" shutdown, which waits for no client
-        )
-        yield from _running(server)
+        yield from _postgres_in(folder, binaries)
+
+
+@contextmanager
+def replica(of: Server) -> Iterator[Server]:
+    """Run a streaming replica of a PostgreSQL of ours; it takes over what there is, then follows."""
+    binaries = find_postgres()
+    if binaries is None:
+        raise ServerMissing("no PostgreSQL server found")
+    with _folder(account=_unprivileged()) as folder:
+        address = make_url(of.url)
+        source = f"host={address.host} port={address.port} user={address.username}"
+        copy = ["pg_basebackup", "-D", str(folder / "data"), "-d", source, "--write-recovery-conf", "--checkpoint=fast"]
+        if _spawn([str(binaries / copy[0]), *copy[1:], "--no-sync"], folder).wait(START_SECONDS):
+            raise ServerFailed((folder / "log").read_text(errors="replace"))
+        yield from _postgres_in(folder, binaries)
 
 
 @contextmanager
@@ -242,6 +245,23 @@ def _initialise(binaries: Path, folder: Path) -> None:
         initdb.wait()
     if failed:
         raise ServerFailed((folder / "log").read_text(errors="replace"))
+
+
+def _postgres_in(folder: Path, binaries: Path) -> Iterator[Server]:
+    port = _free_port()
+    options = (*POSTGRES_OPTIONS, f"port={port}", f"unix_socket_directories={folder}")
+    server = Server(
+        url=f"postgresql+psycopg://carboy@127.0.0.1:{port}/postgres",
+        command=[
+            str(binaries / "postgres"),
+            *("-D", str(folder / "data")),
+            *(word for option in options for word in ("-c", option)),
+        ],
+        folder=folder,
+        ping=lambda: _ping_postgres(port),
+        stop_signal=signal.SIGINT,  # PostgreSQL's "fast" shutdown, which waits for no client
+    )
+    yield from _running(server)
 
 
 def _spawn(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:

@@ -49,6 +49,10 @@ def _unusable(settings: Settings) -> list[str]:
         found.append("DATABASE_URL must begin with postgresql:// or sqlite:///.")
     if settings.database in {"sqlite://", "sqlite:///:memory:"}:
         found.append("DATABASE_URL names a database in memory, which each connection would have for itself.")
+    if settings.replica and not all(
+        url.startswith("postgresql+psycopg://") for url in (settings.database, settings.replica)
+    ):
+        found.append("DATABASE_REPLICA_URL is for PostgreSQL; DATABASE_URL and it must begin with postgresql://.")
     if not all(_is_network(word) for word in settings.trusted_proxies):
         found.append("TRUSTED_PROXIES must list networks such as 10.0.0.0/8, separated by commas.")
     if not _is_web_address(settings.base_url):

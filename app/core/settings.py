@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(0, ge=0, le=1000, description="Connections of each worker. 0: one for each thread.")
     database_pool_seconds: float = Field(5, gt=0, le=60, description="How long a request waits for a free connection.")
     database_statement_seconds: float = Field(10, gt=0, le=3600, description="PostgreSQL ends a statement after this.")
+    database_replica_url: str = Field(
+        "", repr=False, description="A streaming replica of DATABASE_URL, for reads that may lag. Empty: none."
+    )
+    database_replica_lag_seconds: float = Field(
+        5, ge=1, le=300, description="A replica further behind is not read; who wrote does not read it so long."
+    )
     redis_url: str = Field(
         "", repr=False, description="`redis://host:6379/0`. Empty: limits and counters live in this process."
     )
@@ -188,12 +194,12 @@ class Settings(BaseSettings):
     @cached_property
     def database(self) -> str:
         """Return the SQLAlchemy URL: psycopg 3 for every spelling of PostgreSQL, SQLite in VAR_DIR by default."""
-        if not self.database_url:
-            return f"sqlite:///{self.var_dir / 'carboy.db'}"
-        scheme, _, rest = self.database_url.partition("://")
-        if scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
-            return f"postgresql+psycopg://{rest}"
-        return self.database_url
+        return _with_driver(self.database_url) if self.database_url else f"sqlite:///{self.var_dir / 'carboy.db'}"
+
+    @cached_property
+    def replica(self) -> str:
+        """Return the SQLAlchemy URL of the replica, empty without one."""
+        return _with_driver(self.database_replica_url)
 
     @property
     def pool_size(self) -> int:
@@ -219,3 +225,8 @@ class Settings(BaseSettings):
     def proxies(self) -> tuple[Network, ...]:
         """Return TRUSTED_PROXIES as networks."""
         return tuple(ip_network(word, strict=False) for word in self.trusted_proxies)
+
+
+def _with_driver(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql", "postgresql+psycopg"} else url

@@ -5,6 +5,7 @@ them. A file of counters outlives its process, so that nothing is lost when work
 that ended are forgotten. Until ``start`` nothing is counted, and the library is not imported: commands stay quick.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -69,6 +70,8 @@ class _Metrics:
         self.redis = counter("redis_commands_total", "Commands sent to Redis.", "outcome")
         self.events = counter("app_events_total", "Events of the audit trail.", "event", "outcome")
         self.degraded = gauge("ratelimit_degraded", "1 while limits are counted in each process alone.", "livemax")
+        self.replica_lag = gauge("database_replica_lag_seconds", "How far the replica is behind at most.", "livemax")
+        self.replica_reads = counter("database_replica_reads_total", "Reads that the replica answered.")
         self.by_request: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
@@ -164,6 +167,18 @@ def limiter(*, degraded: bool) -> None:
     """Note whether this process counts traffic alone."""
     if _on is not None:
         _on.degraded.set(1 if degraded else 0)
+
+
+def replica(*, lag: float | None) -> None:
+    """Note how many seconds the replica is behind at most, None while it does not answer."""
+    if _on is not None:
+        _on.replica_lag.set(math.inf if lag is None else lag)
+
+
+def replica_read() -> None:
+    """Count a read that the replica answered."""
+    if _on is not None:
+        _on.replica_reads.inc()
 
 
 def exposition() -> bytes:

@@ -7,14 +7,16 @@ import time
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import JSON, Engine, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.infra import db, metrics
+from app.infra import db, metrics, replica
 
 Row = Any
 """A named tuple of the selected columns."""
@@ -47,15 +49,22 @@ class Query:
 
     def __init__(self, statement: AnySelect) -> None:
         self._statement = statement
-        self._compiled: tuple[Engine, _Compiled] | None = None
+        self._compiled: WeakKeyDictionary[Engine, _Compiled] = WeakKeyDictionary()
 
     def rows(self, **given: object) -> list[Row]:
         """Return every row. A read has no effect, so one that met a dead connection is asked once more."""
+        spare = replica.engine()
+        if spare is not None:
+            try:
+                found = self._on(spare).run(spare, given)
+            except (DBAPIError, PoolTimeout) as error:
+                replica.give_up(error)
+            else:
+                metrics.replica_read()
+                return found
         with db.translated():
             engine = db.engine()
-            if self._compiled is None or self._compiled[0] is not engine:
-                self._compiled = engine, _Compiled(engine, self._statement)
-            compiled = self._compiled[1]
+            compiled = self._on(engine)
             try:
                 return compiled.run(engine, given)
             except DBAPIError as error:
@@ -67,6 +76,12 @@ class Query:
         """Return the first row."""
         rows = self.rows(**given)
         return rows[0] if rows else None
+
+    def _on(self, engine: Engine) -> "_Compiled":
+        found = self._compiled.get(engine)
+        if found is None:
+            found = self._compiled[engine] = _Compiled(engine, self._statement)
+        return found
 
 
 class _Compiled:

@@ -9,7 +9,7 @@ from app.core import config, mailing
 from app.core.config import Settings
 from app.core.errors import Failure
 from app.features.accounts import service as accounts
-from app.infra import db, migrations, queue, redis, resealing
+from app.infra import db, migrations, queue, redis, replica, resealing
 from app.infra.redis import RedisAway
 
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -50,6 +50,14 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    yield from _primary(settings)
+    if settings.replica:
+        where = make_url(settings.replica).render_as_string(hide_password=True)
+        fault = replica.complaint(settings)
+        yield Finding(f"replica {where}: {fault or 'it follows the database'}", is_warning=bool(fault))
+
+
+def _primary(settings: Settings) -> Iterator[Finding]:
     where = make_url(settings.database).render_as_string(hide_password=True)
     try:
         db.ping()

@@ -28,6 +28,8 @@ from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.auth import tasks as auth_tasks
 from app.features.factors import service as factors
+from app.features.freshness import service as freshness
+from app.features.freshness import tasks as freshness_tasks
 from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
@@ -48,6 +50,7 @@ from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
 from app.infra import queue, resealing, sealed
 from app.web import caller, reference
+from app.web import freshness as web_freshness
 from app.web import idempotency as web_idempotency
 
 BLUEPRINTS = (
@@ -78,6 +81,7 @@ TASKS = (
     auth_tasks.forget_expired_links,
     auth_tasks.forget_old_guesses,
     idempotency_tasks.forget_old,
+    freshness_tasks.forget_old,
     privacy_tasks.erase_due,
 )
 
@@ -97,10 +101,12 @@ def install(app: Flask, settings: Settings) -> None:
     oidc.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
+    freshness.connect(settings)
     statistics.connect(settings)
     reference.connect(settings)
     caller.plug(auth.identify, key=api_keys.identify)
     web_idempotency.plug(idempotency.KeptAnswers(keyring))
+    web_freshness.plug(freshness)
     caller.on_refusal(audit.record_refusal)
     accounts.when_locked_out(_lock_out)
     accounts.when_created(auth.welcome)

@@ -41,7 +41,8 @@ def _check_connection_budget(settings: Settings) -> None:
         return
     with db.engine().connect() as connection:
         most = int(connection.execute(text("SHOW max_connections")).scalar_one())
-    wanted = settings.replicas * settings.workers * settings.pool_size
+    watching = 1 if settings.replica else 0
+    wanted = settings.replicas * settings.workers * (settings.pool_size + watching)
     if wanted > most - RESERVED_CONNECTIONS:
         message = (
             f"REPLICAS × WORKERS × DATABASE_POOL_SIZE is {wanted} connections, and PostgreSQL allows {most}, of which"

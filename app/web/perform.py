@@ -12,7 +12,7 @@ from app.core.caller import Caller
 from app.core.errors import Unauthenticated, Unavailable
 from app.infra import db
 from app.web import caller as callers
-from app.web import errors, idempotency, limits, paging, schemas, versions
+from app.web import errors, freshness, idempotency, limits, paging, schemas, versions
 from app.web.declaration import Access, Declaration, View, of
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,14 +31,22 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
             caller = _admit(declaration)
             callers.authorise(declaration, caller)
             _read(declaration, given)
+            if source.method in SAFE:
+                with freshness.reading(caller), db.unit_of_work(writes=False):
+                    return _shape(declaration, view(**given), caller)
             repeat = idempotency.find(declaration, given.get("body"))
             if repeat is not None:
-                return repeat.answer(lambda: _shape(declaration, view(**given), caller))
-            with db.unit_of_work(writes=source.method not in SAFE):
-                return _shape(declaration, view(**given), caller)
+                return repeat.answer(lambda: _written_by(caller, declaration, view, given))
+            with db.unit_of_work():
+                return _written_by(caller, declaration, view, given)
 
     vars(run)["asks_who_calls"] = True
     return run
+
+
+def _written_by(caller: Caller, declaration: Declaration, view: View, given: dict[str, Any]) -> Response:
+    freshness.note(caller)
+    return _shape(declaration, view(**given), caller)
 
 
 def _admit(declaration: Declaration) -> Caller:

@@ -25,6 +25,7 @@ from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import identity, mfa_tokens
 from app.features.auth.models import Session
+from app.features.freshness import service as freshness
 from app.infra import db
 from app.infra.listing import Listing
 from app.infra.query import Query
@@ -77,6 +78,7 @@ def connect(settings: Settings) -> None:
 
 def start(*, user_id: int, methods: list[str]) -> Session:
     """Begin a session, always with a new id (no fixation)."""
+    freshness.note(user_id)
     source = origin.current()
     session = _begin(user_id, methods, _lifetime, ip=source.ip, user_agent=source.user_agent)
     audit.record(

@@ -1,0 +1,19 @@
+"""Who wrote lately."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.infra.columns import Model
+
+
+class RecentWriter(Model):
+    """A user, and when they wrote last by the clock of the database. Without a foreign key: it outlives nobody long."""
+
+    __tablename__ = "recent_writers"
+
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, info={"personal": "deleted after an hour"}
+    )
+    wrote_at: Mapped[datetime] = mapped_column(info={"personal": "deleted after an hour"})
