@@ -9,9 +9,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from app.infra import db, engines
+from app.infra import db, engines, retired
 
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -48,6 +48,7 @@ def are_pending() -> bool:
 
 def upgrade(revision: str = "head") -> None:
     """Migrate forwards. At head already, no lock is taken."""
+    retired.refuse()
     if revision == "head" and not are_pending():
         return
     with alone() as connection, _whole(connection):
@@ -56,6 +57,7 @@ def upgrade(revision: str = "head") -> None:
 
 def downgrade(revision: str) -> None:
     """Migrate backwards."""
+    retired.refuse()
     with alone() as connection, _whole(connection):
         command.downgrade(config(connection), revision)
 
@@ -66,12 +68,12 @@ def _whole(connection: Connection) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def alone() -> Iterator[Connection]:
+def alone(engine: Engine | None = None) -> Iterator[Connection]:
     """Hold the lock of all instances. On SQLite the write transaction itself is it."""
-    writing = db.engine().execution_options(**{engines.WRITES: True})
+    writing = (engine or db.engine()).execution_options(**{engines.WRITES: True})
     with db.translated(), writing.connect() as connection:
         driver = connection.connection.cursor()
-        for statement in _ALONE_ON_POSTGRES if db.is_postgres() else _ALONE_ON_SQLITE:
+        for statement in _ALONE_ON_POSTGRES if writing.dialect.name == "postgresql" else _ALONE_ON_SQLITE:
             driver.execute(statement)
         try:
             yield connection
