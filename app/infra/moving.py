@@ -64,7 +64,7 @@ def move(target: Engine, *, address: str, replaceable: frozenset[str], advance: 
     _check_source(tables)
     with _said_of(address), migrations.alone(target) as there:
         if not _used_tables(there, tables, replaceable):
-            command.upgrade(migrations.config(there), "head")
+            migrations.patiently(there, lambda: command.upgrade(migrations.config(there), "head"))
             there.rollback()  # what it read; its revisions are committed
         with _locked_source() as here, _locked_target(there, tables):
             outcome = Outcome(was_there=bool(_used_tables(there, tables, replaceable)))

@@ -208,7 +208,7 @@ def upgrade() -> None:
     op.create_index("ix_user_roles_role_id", "user_roles", ["role_id"], unique=False)
 
     op.execute("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '')")
-    for statement in APPEND_ONLY[op.get_context().dialect.name]:
+    for statement in APPEND_ONLY[op.get_bind().dialect.name]:
         op.execute(statement)
 
 
@@ -230,5 +230,5 @@ def downgrade() -> None:
     op.drop_table("audit_head")
 
     op.drop_table("audit_events")
-    if op.get_context().dialect.name == "postgresql":
+    if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION audit_events_append_only()")

@@ -72,12 +72,12 @@ def upgrade() -> None:
     op.add_column("audit_head", sa.Column("pruned_seq", BIG_ID, server_default="0", nullable=False))
     op.add_column("audit_head", sa.Column("pruned_hash", sa.String(length=64), nullable=True))
     op.add_column("audit_head", sa.Column("pruned_at", sa.DateTime(timezone=True), nullable=True))
-    for statement in PRUNED_ONLY[op.get_context().dialect.name]:
+    for statement in PRUNED_ONLY[op.get_bind().dialect.name]:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    for statement in NEVER[op.get_context().dialect.name]:
+    for statement in NEVER[op.get_bind().dialect.name]:
         op.execute(statement)
     for column in ("pruned_at", "pruned_hash", "pruned_seq"):
         op.drop_column("audit_head", column)

@@ -198,7 +198,7 @@ class TestRefusals:
         "to",
         [
             "postgresql://u:hush@127.0.0.1:{port}/nothing",
-            "postgresql://u:hush@127.0.0.1:{port}/nothing?hush=hush",
+            "postgresql://u:hush@127.0.0.1:{port}/nothing?secret=hush",
             "postgresql://u:hush@host:port/nothing",
             "sqlite:///hush",
             "hush",

@@ -10,6 +10,7 @@ revision: ``ALLOWED = {"rule": "reason"}``. Tables that the same revision makes 
 import ast
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ NOT_OURS = (
     "prefer-identity",
     "prefer-timestamp-tz",
     "prefer-robust-stmts",  # a revision happens whole or not at all
+    "transaction-nesting",  # what Alembic's autocommit_block() writes
     "require-timeout-settings",  # app/infra/migrations.py sets them
 )
 
@@ -103,9 +105,10 @@ def refusals(script: Script) -> list[str]:
 def findings(script: Script) -> list[Finding]:
     """Return what a revision does that needs a reason."""
     rendered = render(script.module)
-    found = list(rules.of_operations(rendered.operations))
+    new = rules.made_by(rendered.operations)
+    found = [*rules.of_operations(rendered.operations), *rules.of_sql(rendered.sql, new)]
     ours = {one.rule for one in found}
-    found += [one for one in of_squawk(rendered.sql) if one.rule not in ours]
+    found += [one for one in of_squawk(rendered.sql, new) if one.rule not in ours]
     if rendered.trouble:
         found.append(Finding("unreadable", f"cannot be written as SQL ({rendered.trouble}), so nobody can review it."))
     if not _goes_back(Path(script.path)):
@@ -118,7 +121,7 @@ def render(module: ModuleType) -> Rendered:
     written = io.StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql",
-        opts={"as_sql": True, "output_buffer": written, "literal_binds": True, "transactional_ddl": False},
+        opts={"as_sql": True, "output_buffer": written, "literal_binds": True},
     )
     trouble = ""
     with _recorded() as operations, Operations.context(context):
@@ -129,23 +132,24 @@ def render(module: ModuleType) -> Rendered:
     return Rendered(operations, written.getvalue(), trouble)
 
 
-def of_squawk(sql: str) -> list[Finding]:
-    """Let squawk read the SQL as one transaction, which Alembic makes of it."""
+def of_squawk(sql: str, new: set[str]) -> list[Finding]:
+    """Let squawk read the SQL as one transaction, which Alembic makes of it, but for tables that are made in it."""
     excluded = [f"--exclude={rule}" for rule in NOT_OURS]
     command = [str(SQUAWK), "--reporter=json", f"--pg-version={POSTGRES}", "--assume-in-transaction", *excluded]
     run = subprocess.run(command, input=sql, capture_output=True, text=True, check=False)
     if run.returncode not in {0, 1} or not run.stdout.strip():
         raise SystemExit(f"squawk failed: {run.stderr}")
-    lines = sql.splitlines()
-    return [
-        Finding(SAME_AS.get(one["rule_name"], one["rule_name"]), f"{one['message']} ({_quoted(lines, one['line'])})")
-        for one in json.loads(run.stdout)
-    ]
+    lines, found = sql.splitlines(), []
+    for one in json.loads(run.stdout):
+        statement = next((line.strip() for line in lines[one["line"] :] if line.strip()), "")
+        table = _TABLE.search(statement)
+        if not (table and table[1] in new):
+            rule = SAME_AS.get(one["rule_name"], one["rule_name"])
+            found.append(Finding(rule, f"{one['message']} ({statement[:80]})"))
+    return found
 
 
-def _quoted(lines: list[str], number: int) -> str:
-    near = [line.strip() for line in lines[number : number + 3] if line.strip()]
-    return near[0][:80] if near else ""
+_TABLE = re.compile(r"\b(?:ALTER TABLE|ON|DROP TABLE)\s+\"?(\w+)")
 
 
 @contextmanager
