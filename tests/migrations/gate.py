@@ -41,6 +41,7 @@ NOT_OURS = (
     "prefer-timestamp-tz",
     "prefer-robust-stmts",  # a revision happens whole or not at all
     "transaction-nesting",  # what Alembic's autocommit_block() writes
+    "ban-uncommitted-transaction",  # as above: Alembic ends what it begins
     "require-timeout-settings",  # app/infra/migrations.py sets them
 )
 
