@@ -12,6 +12,7 @@ from app.features.audit import service as audit
 from app.infra import db
 from tests.api import Api, Person, a_user, an_admin, some_users
 from tests.authenticator import Authenticator, enrolled, finish, half_signed_in
+from tests.conftest import Clock
 from tests.features.oidc import stranger as strangers
 from tests.features.oidc.browser import Browser
 from tests.features.oidc.stranger import CLIENT, SECRET
@@ -44,7 +45,7 @@ class House:
 
 
 @pytest.fixture
-def house(world: World, tmp_path: Path) -> Iterator[House]:
+def house(world: World, tmp_path: Path, clock: Clock) -> Iterator[House]:
     with strangers.running() as stranger, moved.target(tmp_path) as url:
         provider = {"name": "stranger", "issuer": stranger.url, "client_id": CLIENT, "client_secret": SECRET}
         stranger.person = {"sub": "x-1", "email": "x@people.test", "email_verified": True}
