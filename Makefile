@@ -50,6 +50,7 @@ check-migrations: $(VENV)/.dev
 	@echo "check: migrations" && VAR_DIR=$$(mktemp -d) && export VAR_DIR DATABASE_URL= && trap 'rm -rf "$$VAR_DIR"' EXIT && \
 		{ $(BIN)/flask db upgrade && $(BIN)/flask db downgrade base && $(BIN)/flask db upgrade; } > $(VENV)/migrations.log 2>&1 || \
 		{ cat $(VENV)/migrations.log; exit 1; }
+	@$(BIN)/python -m tests.migrations.gate || { echo "read: docs/migrations.md" >&2; exit 1; }
 
 format: $(VENV)/.dev ## Format the code and repair what lint can repair
 	@$(BIN)/ruff format --quiet .

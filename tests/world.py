@@ -22,6 +22,9 @@ from tests.workers import own_database, own_redis
 
 SERVICES = os.environ.get("CARBOY_TEST_WORLD", "embedded") == "services"
 
+MOVED = SERVICES and os.environ.get("CARBOY_TEST_MOVED") == "1"
+"""Whether the suite runs on a database that `flask db move` made: the same tests, to show that nothing differs."""
+
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Which of the processes that share the suite out this is; each has a database of its own."""
 
@@ -72,12 +75,23 @@ class World:
         world = cls(var, chosen, create_app(chosen))
         if SERVICES:
             migrations.downgrade("base")
+        if MOVED:
+            world._move_in()
         migrations.upgrade()
         with db.unit_of_work():
             features.bootstrap()
         world._watch()
         world._remember()
         return world
+
+    def _move_in(self) -> None:
+        """Let the database be one that came from SQLite."""
+        first = create_app(settings(self.var, database_url=f"sqlite:///{self.var / 'first.db'}"))
+        runner = first.test_cli_runner()
+        for words in (["init-db"], ["db", "move", "--to", self.settings.database_url]):
+            run = runner.invoke(args=words)
+            assert run.exit_code == 0, run.output
+        self.app = create_app(self.settings)
 
     def with_settings(self, **changed: Any) -> Flask:
         """Assemble the application again with other settings; ``reset`` goes back."""

@@ -10,13 +10,15 @@ from flask import Flask
 
 from app.core.config import Settings
 from app.infra import db, migrations
-from app.main import doctor, serving, settings_reference, starting
+from app.main import doctor, moving, serving, settings_reference, starting
 from app.web.commands import command, group
 
 
 def install(app: Flask, settings: Settings) -> None:
     """Add the commands to ``flask``."""
-    app.cli.add_command(_database())
+    database = _database()
+    moving.add_to(database, settings)
+    app.cli.add_command(database)
     _add_serve(app.cli, settings)
     _add_init(app.cli)
     _add_doctor(app.cli, settings)

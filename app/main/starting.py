@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from app.core.config import Settings
 from app.core.errors import Failure
-from app.infra import db, migrations
+from app.infra import db, migrations, retired
 from app.main import features
 
 RESERVED_CONNECTIONS = 10
@@ -18,6 +18,7 @@ class RefusesToStart(SystemExit):
 def prepare(settings: Settings) -> None:
     """Bring the database to where this code can work with it, or raise RefusesToStart."""
     try:
+        retired.refuse()
         if settings.migrates:
             migrations.upgrade()
         if migrations.are_pending():
@@ -25,6 +26,8 @@ def prepare(settings: Settings) -> None:
             raise RefusesToStart(f"Carboy refuses to start:\n  - {message}")
         _check_connection_budget(settings)
         bootstrap()
+    except retired.WasMoved as failure:
+        raise RefusesToStart(f"Carboy refuses to start:\n  - {failure}") from failure
     except Failure as failure:
         message = "The database does not answer. Check DATABASE_URL, and that the server runs."
         raise RefusesToStart(f"Carboy refuses to start:\n  - {message} ({failure.code})") from failure

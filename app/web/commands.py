@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from app.core.errors import Failure
-from app.infra import db, migrations
+from app.infra import db, migrations, retired
 
 
 def group(name: str, text: str) -> AppGroup:
@@ -27,6 +27,8 @@ def command(
             try:
                 if not unit:
                     return function(*args, **options)
+                if writes:
+                    retired.refuse()
                 if migrations.are_pending():
                     raise click.ClickException("The database is not migrated. Run 'flask init-db'.")
                 with db.unit_of_work(writes=writes):

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    CHAR,
     JSON,
     Boolean,
     Column,
@@ -28,6 +29,7 @@ _VALUES: list[tuple[type[Any], Any]] = [
     (JSON, {"made": "up"}),
     (LargeBinary, b"made up"),
     (Uuid, "01890a5d-ac96-774b-bcce-b302099a8057"),
+    (CHAR, "01890a5dac96774bbcceb302099a8057"),  # a UUID on SQLite
 ]
 
 Schema = dict[str, dict[str, Any]]

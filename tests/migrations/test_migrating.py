@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -114,6 +115,46 @@ class TestUpgrade:
         migrations.upgrade()
 
         assert migrations.current() == mended.third
+
+
+@pytest.mark.skipif(not SERVICES, reason="SQLite has one lock, and a migration holds it from the beginning")
+class TestUpgradeOfATableInUse:
+    @pytest.fixture(autouse=True)
+    def _hurry(self, empty: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        migrations.upgrade()
+        wider = 'op.add_column("users", sa.Column("made_up", sa.Integer()))'
+        monkeypatch.setattr(migrations, "FOLDER", longer_history(tmp_path, more=wider).folder)
+        monkeypatch.setattr(migrations, "_LOCK_SECONDS", 0.2)
+        monkeypatch.setattr(migrations, "_PAUSE_SECONDS", 0.3)
+
+    def test_stands_back_so_that_readers_pass(self, caplog: pytest.LogCaptureFixture) -> None:
+        slowest = 0.0
+        with ThreadPoolExecutor(1) as thread, db.engine().connect() as long:
+            long.execute(text("SELECT count(*) FROM users"))
+            migrating = thread.submit(migrations.upgrade)
+            ends = time.monotonic() + 1.5
+            while time.monotonic() < ends:
+                began = time.monotonic()
+                with db.unit_of_work(writes=False):
+                    db.session().execute(text("SELECT count(*) FROM users"))
+                slowest = max(slowest, time.monotonic() - began)
+            long.rollback()
+            migrating.result(20)
+
+        assert slowest < 1
+        assert "a migration waited for a lock and stood back" in caplog.messages
+        assert not migrations.are_pending()
+
+    def test_says_in_the_end_whom_to_look_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(migrations, "_WAIT_SECONDS", 0.5)
+        before = migrations.current()
+
+        with db.engine().connect() as long:
+            long.execute(text("SELECT count(*) FROM users"))
+            with pytest.raises(migrations.Blocked, match="pg_stat_activity"):
+                migrations.upgrade()
+
+        assert migrations.current() == f"{int(before or 0) + 2:04}"
 
 
 class TestArePending:
