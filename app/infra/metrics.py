@@ -31,7 +31,7 @@ class Figure:
 
     name: str
     meaning: str
-    values: Iterable[tuple[dict[str, str], float]]
+    values: list[tuple[dict[str, str], float]]
 
 
 Figures = Callable[[], Iterable[Figure]]
@@ -67,6 +67,12 @@ class _Metrics:
         self.active = gauge("database_connections_active", "Database connections in use.")
         self.idle = gauge("database_connections_idle", "Database connections that wait to be used.")
         self.redis = counter("redis_commands_total", "Commands sent to Redis.", "outcome")
+        self.hits = counter("redis_cache_hits_total", "Answers that were kept, on Redis or in a process.", "cache")
+        self.misses = counter("redis_cache_misses_total", "Answers that had to be computed.", "cache")
+        self.throttled = counter(
+            "throttle_refused_total", "Guesses that were not checked, by the full counter.", "counter"
+        )
+        self.limited = counter("ratelimit_refused_total", "Requests beyond a quota, by its name.", "policy")
         self.events = counter("app_events_total", "Events of the audit trail.", "event", "outcome")
         self.degraded = gauge("ratelimit_degraded", "1 while limits are counted in each process alone.", "livemax")
         self.by_request: dict[tuple[str, str, int], tuple[Any, Any]] = {}
@@ -160,6 +166,24 @@ def redis_command(outcome: str) -> None:
         _on.redis.labels(outcome).inc()
 
 
+def cache(name: str, *, hit: bool) -> None:
+    """Count an answer of the cache of this name: one that was kept, or one that was computed."""
+    if _on is not None:
+        (_on.hits if hit else _on.misses).labels(name).inc()
+
+
+def guess_refused(counter: str) -> None:
+    """Count a guess that was not checked, because this counter of guesses is full."""
+    if _on is not None:
+        _on.throttled.labels(counter).inc()
+
+
+def request_refused(policy: str) -> None:
+    """Count a request beyond the quota of this name."""
+    if _on is not None:
+        _on.limited.labels(policy).inc()
+
+
 def limiter(*, degraded: bool) -> None:
     """Note whether this process counts traffic alone."""
     if _on is not None:
@@ -187,10 +211,9 @@ def _read_figures() -> "CollectorRegistry":
         def collect(self) -> Iterable[GaugeMetricFamily]:
             for read in _figures:
                 for figure in read():
-                    values = list(figure.values)
-                    labels = list(values[0][0]) if values else []
+                    labels = list(figure.values[0][0]) if figure.values else []
                     family = GaugeMetricFamily(figure.name, figure.meaning, labels=labels)
-                    for named, value in values:
+                    for named, value in figure.values:
                         family.add_metric([named[label] for label in labels], value)
                     yield family
 
