@@ -1,28 +1,27 @@
 """Metrics for Prometheus, right with many workers that come and go.
 
 Each process counts into a file of its own (prometheus_client's multi-process mode); whoever is asked adds up all of
-them. A file of counters outlives its process, so that nothing is lost when workers are recycled; gauges of a process
+them. What a process counted outlives it, so that nothing is lost when workers are recycled; gauges of a process
 that ended are forgotten. Until ``start`` nothing is counted, and the library is not imported: commands stay quick.
 """
 
-import os
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core import config
+from app.infra import metrics_files
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _QUERY_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
-_OF_A_PROCESS = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +89,12 @@ def start(folder: Path | None = None) -> None:
     Workers that are forked later go on counting by themselves.
     """
     global _on, _folder, _registry  # noqa: PLW0603 -- what this process counts into
-    if _on is not None and _folder == folder:
-        return
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        config.publish("PROMETHEUS_MULTIPROC_DIR", str(folder))
+        with metrics_files.gathered(folder):  # though nobody asks, the folder does not grow with every worker
+            config.publish("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    if _on is not None and _folder == folder:
+        return
     from prometheus_client import CollectorRegistry, values  # noqa: PLC0415 -- as above
 
     values.ValueClass = values.MultiProcessValue() if folder else values.MutexValue  # type: ignore[no-untyped-call]
@@ -110,8 +110,9 @@ def stop() -> None:
 
 def clear(folder: Path) -> None:
     """Forget what an earlier run counted: Prometheus knows how to read a counter that begins anew."""
-    for path in folder.glob("*.db"):
-        path.unlink(missing_ok=True)
+    for pattern in ("*.db", "*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def collect(figures: Figures) -> None:
@@ -195,46 +196,33 @@ def exposition() -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 -- as above
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 -- as above
 
-    asked = CollectorRegistry()
-    if _folder is not None:
-        _forget_the_dead(_folder)
-        MultiProcessCollector(asked, path=str(_folder))  # type: ignore[no-untyped-call]
-    counted = generate_latest(asked if _folder is not None else _registry or asked)
-    return counted + generate_latest(_read_figures())
+    if _folder is None:
+        return generate_latest(_registry or CollectorRegistry()) + _written(_read_figures())
+    with metrics_files.gathered(_folder) as files:
+        counted = list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
+    return _written(counted) + _written(_read_figures())
 
 
-def _read_figures() -> "CollectorRegistry":
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 -- as above
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 -- as above
+def _written(metrics: "Iterable[Metric]") -> bytes:
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 -- as above
 
     class Reader:
-        def collect(self) -> Iterable[GaugeMetricFamily]:
-            for read in _figures:
-                for figure in read():
-                    labels = list(figure.values[0][0]) if figure.values else []
-                    family = GaugeMetricFamily(figure.name, figure.meaning, labels=labels)
-                    for named, value in figure.values:
-                        family.add_metric([named[label] for label in labels], value)
-                    yield family
+        def collect(self) -> "Iterable[Metric]":
+            return metrics
 
     registry = CollectorRegistry()
     registry.register(Reader())
-    return registry
+    return generate_latest(registry)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Remove the gauges of processes that are no more."""
-    for path in folder.glob("gauge_live*.db"):
-        found = _OF_A_PROCESS.fullmatch(path.name)
-        if found and not Path(f"/proc/{found[1]}").exists() and not _is_alive(int(found[1])):
-            path.unlink(missing_ok=True)
+def _read_figures() -> "list[Metric]":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 -- as above
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    found: list[Metric] = []
+    for figure in (figure for read in _figures for figure in read()):
+        labels = list(figure.values[0][0]) if figure.values else []
+        family = GaugeMetricFamily(figure.name, figure.meaning, labels=labels)
+        for named, value in figure.values:
+            family.add_metric([named[label] for label in labels], value)
+        found.append(family)
+    return found
