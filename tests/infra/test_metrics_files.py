@@ -198,7 +198,7 @@ class TestSize:
         merged = _seconds(metrics.exposition)
 
         assert total == 200
-        assert len(files(folder)) <= 5
+        assert len(files(folder)) <= 6
         assert merged < unmerged
 
 
