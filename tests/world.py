@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 
 from app.core.config import Settings, load
 from app.features.auth import keys
-from app.infra import db, hits, migrations, query
+from app.infra import cache, db, hits, migrations, query
 from app.infra.columns import Model
 from app.main import features
 from app.main.factory import create_app
@@ -116,6 +116,7 @@ class World:
             redis_client.Redis.from_url(self.settings.redis_url).flushdb()
         self.dirty = False
         hits.connect(self.settings)
+        cache.connect(self.settings)
         keys._forget()
 
     def _watch(self) -> None:

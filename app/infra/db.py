@@ -173,6 +173,21 @@ def after_commit(action: Action) -> None:
     _current().after_commit.append(action)
 
 
+def once_committed(action: Action) -> None:
+    """Do this as ``after_commit`` does, or now if no unit of work is open."""
+    unit = _unit.get()
+    if unit is None:
+        _run_each([action])
+    else:
+        unit.after_commit.append(action)
+
+
+def is_changing() -> bool:
+    """Tell whether the present unit may see what is not committed yet."""
+    unit = _unit.get()
+    return unit is not None and unit.writes and unit.session is not None
+
+
 def after_rollback(action: Action) -> None:
     """Store what must survive a refusal, each in a transaction of its own."""
     _current().after_rollback.append(action)

@@ -1,29 +1,28 @@
 """Metrics for Prometheus, right with many workers that come and go.
 
 Each process counts into a file of its own (prometheus_client's multi-process mode); whoever is asked adds up all of
-them. A file of counters outlives its process, so that nothing is lost when workers are recycled; gauges of a process
+them. What a process counted outlives it, so that nothing is lost when workers are recycled; gauges of a process
 that ended are forgotten. Until ``start`` nothing is counted, and the library is not imported: commands stay quick.
 """
 
 import math
-import os
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core import config
+from app.infra import metrics_files
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _QUERY_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
-_OF_A_PROCESS = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Figure:
 
     name: str
     meaning: str
-    values: Iterable[tuple[dict[str, str], float]]
+    values: list[tuple[dict[str, str], float]]
 
 
 Figures = Callable[[], Iterable[Figure]]
@@ -68,6 +67,12 @@ class _Metrics:
         self.active = gauge("database_connections_active", "Database connections in use.")
         self.idle = gauge("database_connections_idle", "Database connections that wait to be used.")
         self.redis = counter("redis_commands_total", "Commands sent to Redis.", "outcome")
+        self.hits = counter("redis_cache_hits_total", "Answers that were kept, on Redis or in a process.", "cache")
+        self.misses = counter("redis_cache_misses_total", "Answers that had to be computed.", "cache")
+        self.throttled = counter(
+            "throttle_refused_total", "Guesses that were not checked, by the full counter.", "counter"
+        )
+        self.limited = counter("ratelimit_refused_total", "Requests beyond a quota, by its name.", "policy")
         self.events = counter("app_events_total", "Events of the audit trail.", "event", "outcome")
         self.degraded = gauge("ratelimit_degraded", "1 while limits are counted in each process alone.", "livemax")
         self.replica_lag = gauge("database_replica_lag_seconds", "How far the replica is behind at most.", "livemax")
@@ -87,11 +92,12 @@ def start(folder: Path | None = None) -> None:
     Workers that are forked later go on counting by themselves.
     """
     global _on, _folder, _registry  # noqa: PLW0603 -- what this process counts into
-    if _on is not None and _folder == folder:
-        return
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        config.publish("PROMETHEUS_MULTIPROC_DIR", str(folder))
+        with metrics_files.gathered(folder):  # though nobody asks, the folder does not grow with every worker
+            config.publish("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    if _on is not None and _folder == folder:
+        return
     from prometheus_client import CollectorRegistry, values  # noqa: PLC0415 -- as above
 
     values.ValueClass = values.MultiProcessValue() if folder else values.MutexValue  # type: ignore[no-untyped-call]
@@ -107,8 +113,9 @@ def stop() -> None:
 
 def clear(folder: Path) -> None:
     """Forget what an earlier run counted: Prometheus knows how to read a counter that begins anew."""
-    for path in folder.glob("*.db"):
-        path.unlink(missing_ok=True)
+    for pattern in ("*.db", "*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def collect(figures: Figures) -> None:
@@ -163,6 +170,24 @@ def redis_command(outcome: str) -> None:
         _on.redis.labels(outcome).inc()
 
 
+def cache(name: str, *, hit: bool) -> None:
+    """Count an answer of the cache of this name: one that was kept, or one that was computed."""
+    if _on is not None:
+        (_on.hits if hit else _on.misses).labels(name).inc()
+
+
+def guess_refused(counter: str) -> None:
+    """Count a guess that was not checked, because this counter of guesses is full."""
+    if _on is not None:
+        _on.throttled.labels(counter).inc()
+
+
+def request_refused(policy: str) -> None:
+    """Count a request beyond the quota of this name."""
+    if _on is not None:
+        _on.limited.labels(policy).inc()
+
+
 def limiter(*, degraded: bool) -> None:
     """Note whether this process counts traffic alone."""
     if _on is not None:
@@ -186,47 +211,33 @@ def exposition() -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 -- as above
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 -- as above
 
-    asked = CollectorRegistry()
-    if _folder is not None:
-        _forget_the_dead(_folder)
-        MultiProcessCollector(asked, path=str(_folder))  # type: ignore[no-untyped-call]
-    counted = generate_latest(asked if _folder is not None else _registry or asked)
-    return counted + generate_latest(_read_figures())
+    if _folder is None:
+        return generate_latest(_registry or CollectorRegistry()) + _written(_read_figures())
+    with metrics_files.gathered(_folder) as files:
+        counted = list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
+    return _written(counted) + _written(_read_figures())
 
 
-def _read_figures() -> "CollectorRegistry":
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 -- as above
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 -- as above
+def _written(metrics: "Iterable[Metric]") -> bytes:
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 -- as above
 
     class Reader:
-        def collect(self) -> Iterable[GaugeMetricFamily]:
-            for read in _figures:
-                for figure in read():
-                    values = list(figure.values)
-                    labels = list(values[0][0]) if values else []
-                    family = GaugeMetricFamily(figure.name, figure.meaning, labels=labels)
-                    for named, value in values:
-                        family.add_metric([named[label] for label in labels], value)
-                    yield family
+        def collect(self) -> "Iterable[Metric]":
+            return metrics
 
     registry = CollectorRegistry()
     registry.register(Reader())
-    return registry
+    return generate_latest(registry)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Remove the gauges of processes that are no more."""
-    for path in folder.glob("gauge_live*.db"):
-        found = _OF_A_PROCESS.fullmatch(path.name)
-        if found and not Path(f"/proc/{found[1]}").exists() and not _is_alive(int(found[1])):
-            path.unlink(missing_ok=True)
+def _read_figures() -> "list[Metric]":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 -- as above
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    found: list[Metric] = []
+    for figure in (figure for read in _figures for figure in read()):
+        labels = list(figure.values[0][0]) if figure.values else []
+        family = GaugeMetricFamily(figure.name, figure.meaning, labels=labels)
+        for named, value in figure.values:
+            family.add_metric([named[label] for label in labels], value)
+        found.append(family)
+    return found

@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from flask import Flask
 
 from app.core.config import Settings
-from app.infra import db, migrations
+from app.infra import cache, db, migrations, redis
 from app.main import doctor, moving, serving, settings_reference, starting
 from app.web.commands import command, group
 
@@ -19,6 +19,7 @@ def install(app: Flask, settings: Settings) -> None:
     database = _database()
     moving.add_to(database, settings)
     app.cli.add_command(database)
+    app.cli.add_command(_cache())
     _add_serve(app.cli, settings)
     _add_init(app.cli)
     _add_doctor(app.cli, settings)
@@ -63,6 +64,20 @@ def _database() -> click.Group:
     def history() -> None:
         """List the revisions."""
         alembic.history(migrations.config(), indicate_current=False)
+
+    return commands
+
+
+def _cache() -> click.Group:
+    commands = group("cache", "What is remembered on Redis for some seconds.")
+
+    @command(commands, "clear", unit=False)
+    def clear() -> None:
+        """Forget everything that is kept. Safe at any time: it is computed anew when it is asked for."""
+        try:
+            click.echo(f"Forgot {cache.clear()} values.")
+        except redis.RedisAway as error:
+            raise click.ClickException("Redis does not answer.") from error
 
     return commands
 

@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.core import config
 from app.core.config import Settings
-from app.infra import db, hits, listing, logs, mailer, metrics, providers, queue, redis, replica
+from app.infra import cache, db, hits, listing, logs, mailer, metrics, providers, queue, redis, replica
 from app.main import cli, features, starting
 from app.web import application
 
@@ -13,7 +13,7 @@ from app.web import application
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application. Opens no connection; refuses settings that cannot be used."""
     settings = settings or config.load()
-    for neighbour in (logs, db, replica, listing, redis, hits, mailer, providers, queue):
+    for neighbour in (logs, db, replica, listing, redis, cache, hits, mailer, providers, queue):
         neighbour.connect(settings)
     app = application.make(settings)
     features.install(app, settings)

@@ -13,7 +13,7 @@ from app.core.caller import Caller
 from app.core.config import Settings
 from app.core.errors import TooMany
 from app.core.network import client_network
-from app.infra import hits
+from app.infra import hits, metrics
 from app.web import headers
 from app.web.declaration import Declaration, V, declare
 
@@ -67,6 +67,7 @@ def spend(declaration: Declaration, caller: Caller | None) -> None:
     _announce(spent)
     for policy, hit, allowed in spent:
         if hit.count > allowed:
+            metrics.request_refused(policy.name)
             raise TooMany(
                 retry_after=hit.reset_after,
                 message=f"Too many requests: {policy.amount} in {policy.seconds} s. Wait as long as Retry-After says.",

@@ -25,6 +25,10 @@ def read(world: World) -> dict[str, Exposed]:
     metrics.start()
     try:
         metrics.redis_command("success")
+        metrics.cache("statistics", hit=True)
+        metrics.cache("statistics", hit=False)
+        metrics.guess_refused("pair")
+        metrics.request_refused("default")
         person = a_user()
         Api(app).as_(person)
         Api(app).post("/auth/login", {"username": person.username, "password": "wrong"})

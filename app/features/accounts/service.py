@@ -39,9 +39,10 @@ from app.features.accounts.credentials import (
     store_password,
 )
 from app.features.accounts.people import (
+    Census,
     Filters,
     Profile,
-    count_by_state,
+    count_registered,
     find_by_email,
     find_user,
     get_user,
@@ -49,6 +50,7 @@ from app.features.accounts.people import (
     list_users,
     lock_user,
     profile,
+    take_census,
 )
 from app.features.accounts.personal import claim_for_erasure, due_for_erasure, erase, held_of
 from app.features.accounts.schemas import Email, Password, Username, UserOut
@@ -56,6 +58,7 @@ from app.features.accounts.seeding import seed
 
 __all__ = [
     "Addressee",
+    "Census",
     "Credentials",
     "Email",
     "EmailTaken",
@@ -72,7 +75,7 @@ __all__ = [
     "check_password",
     "claim_for_erasure",
     "connect",
-    "count_by_state",
+    "count_registered",
     "create",
     "create_user",
     "credentials_of",
@@ -105,6 +108,7 @@ __all__ = [
     "still_hold",
     "store_password",
     "take_back",
+    "take_census",
     "when_created",
     "when_locked_out",
 ]

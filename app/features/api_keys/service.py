@@ -31,6 +31,7 @@ __all__ = [
     "MadeKey",
     "TooManyKeys",
     "connect",
+    "count_users_with_key",
     "create",
     "erase",
     "held_of",
@@ -127,6 +128,12 @@ def revoke_all(*, user_id: int, reason: str) -> int:
     if ended:
         audit.record("api_key_revoked", target=("user", user_id), detail={"keys": ended, "reason": reason})
     return ended
+
+
+def count_users_with_key() -> int:
+    """Return how many users have an API key that works."""
+    live = ApiKey.revoked_at.is_(None), ApiKey.expires_at > clock.now()
+    return db.session().scalar(select(func.count(ApiKey.user_id.distinct())).where(*live)) or 0
 
 
 def _live(user_id: int) -> int:

@@ -18,7 +18,7 @@ from app.core.keyring import Keyring
 from app.core.network import client_network
 from app.features.audit import service as audit
 from app.features.auth.models import ThrottleBucket
-from app.infra import db
+from app.infra import db, metrics
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _LETTERS = 200
@@ -201,6 +201,7 @@ def _take(guess: Guess) -> int:
     row = db.session().execute(statement).one()
     if row.n <= guess.limit:
         return 0
+    metrics.guess_refused(guess.purpose)
     if row.n == guess.limit + 1:
         audit.record("authn_login_lock", outcome="failure", detail={"counter": guess.purpose, "limit": guess.limit})
     left: timedelta = row.window_start + timedelta(seconds=guess.seconds) - now

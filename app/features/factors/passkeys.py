@@ -170,6 +170,11 @@ def has_passkey(user_id: int) -> bool:
     return _count(user_id) > 0
 
 
+def count_users_with_passkey() -> int:
+    """Return how many users have a passkey."""
+    return db.session().scalar(select(func.count(Passkey.user_id.distinct()))) or 0
+
+
 def _count(user_id: int) -> int:
     counted = select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)
     return db.session().scalar(counted) or 0

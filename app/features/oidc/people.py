@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from app.core import clock, identifiers
 from app.core.caller import ANONYMOUS, Caller
@@ -110,6 +110,11 @@ def unlink(identity_id: UUID, *, caller: Caller) -> None:
 def has_identity(user_id: int) -> bool:
     """Tell whether somebody can sign in with an account elsewhere."""
     return db.session().scalar(select(Identity.id).where(Identity.user_id == user_id).limit(1)) is not None
+
+
+def count_users_with_identity() -> int:
+    """Return how many users can sign in with an account elsewhere."""
+    return db.session().scalar(select(func.count(Identity.user_id.distinct()))) or 0
 
 
 def _find(person: Person) -> Identity | None:

@@ -1,18 +1,19 @@
 """The door of statistics: figures that are read from the database when somebody asks, a few times a minute at most."""
 
 import hmac
-import time
-from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from threading import Lock
 
 from app.core import clock
 from app.core.config import Settings
 from app.core.errors import Failure, NotFound
 from app.features.accounts import service as accounts
+from app.features.api_keys import service as api_keys
 from app.features.auth import service as auth
+from app.features.factors import service as factors
 from app.features.mail import service as mail
+from app.features.oidc import service as oidc
 from app.infra import db, metrics
+from app.infra.cache import cached
 from app.infra.metrics import CONTENT_TYPE, Figure
 
 __all__ = ["CONTENT_TYPE", "connect", "exposition", "figures"]
@@ -20,15 +21,12 @@ __all__ = ["CONTENT_TYPE", "connect", "exposition", "figures"]
 _FRESH_SECONDS = 15.0
 
 _token = ""
-_lock = Lock()
-_read_at = -_FRESH_SECONDS
-_last: list[Figure] = []
 
 
 def connect(settings: Settings) -> None:
     """Learn which token opens the metrics, and let the figures be read with them."""
-    global _token, _read_at
-    _token, _read_at = settings.metrics_token, -_FRESH_SECONDS
+    global _token  # noqa: PLW0603 -- set once during assembly
+    _token = settings.metrics_token
     metrics.collect(figures)
 
 
@@ -41,32 +39,41 @@ def exposition(*, token: str | None) -> bytes:
 
 def figures() -> list[Figure]:
     """Return the figures, at most 15 seconds old; only that they could not be read if the database is away."""
-    global _read_at, _last  # noqa: PLW0603 -- what this process read last
-    with _lock:
-        if time.monotonic() - _read_at >= _FRESH_SECONDS:
-            try:
-                _last = [*_read(), _readable(1)]
-            except Failure:
-                _last = [_readable(0)]
-            _read_at = time.monotonic()
-        return _last
+    try:
+        return [*_figures(), _readable(1)]
+    except Failure:
+        return [_readable(0)]
 
 
-def _read() -> Iterator[Figure]:
+@cached("statistics", seconds=_FRESH_SECONDS)
+def _figures() -> list[Figure]:
     now = clock.now()
+    day, month = now - timedelta(days=1), now - timedelta(days=30)
     with db.apart(writes=False):
-        yield Figure("app_users", "Accounts by state.", _labelled("state", accounts.count_by_state()))
-        active = {
-            "day": auth.count_active(now - timedelta(days=1)),
-            "month": auth.count_active(now - timedelta(days=30)),
-        }
-        yield Figure("app_active_users", "Users who were here in the last day and month.", _labelled("window", active))
-        backlog = mail.backlog()
-        yield Figure("mail_outbox_depth", "Mails by status.", _labelled("status", backlog.depth))
-        yield Figure("mail_outbox_oldest_seconds", "How long the oldest mail waits.", [({}, backlog.oldest_seconds)])
+        census, backlog = accounts.take_census(), mail.backlog()
+        registered = {"day": accounts.count_registered(day), "month": accounts.count_registered(month)}
+        active = {"day": auth.count_active(day), "month": auth.count_active(month)}
+        return [
+            Figure("app_users", "Accounts by state.", _labelled("state", census.states)),
+            Figure("app_registrations", "Accounts made in the last day and month.", _labelled("window", registered)),
+            Figure("app_active_users", "Users who were here in the last day and month.", _labelled("window", active)),
+            Figure("app_adoption", "Users who use a feature.", _labelled("feature", _adoption(census))),
+            Figure("mail_outbox_depth", "Mails by status.", _labelled("status", backlog.depth)),
+            Figure("mail_outbox_oldest_seconds", "How long the oldest mail waits.", [({}, backlog.oldest_seconds)]),
+        ]
 
 
-def _labelled(label: str, values: dict[str, int]) -> Iterable[tuple[dict[str, str], float]]:
+def _adoption(census: accounts.Census) -> dict[str, int]:
+    return {
+        "verified_email": census.verified_email,
+        "second_factor": census.second_factor,
+        "passkey": factors.count_users_with_passkey(),
+        "api_key": api_keys.count_users_with_key(),
+        "identity_provider": oidc.count_users_with_identity(),
+    }
+
+
+def _labelled(label: str, values: dict[str, int]) -> list[tuple[dict[str, str], float]]:
     return [({label: name}, float(value)) for name, value in values.items()]
 
 

@@ -2,9 +2,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.infra import metrics
+from app.core.errors import Unavailable
+from app.features.accounts import service as accounts
+from app.infra import db, metrics
 from tests.api import Api, a_user
-from tests.world import World
+from tests.conftest import Clock
+from tests.stepup import a_key
+from tests.world import World, counted_statements
 
 TOKEN = "a-token-for-prometheus"
 
@@ -102,6 +106,68 @@ class TestFigures:
         assert value(shown, 'app_users{state="active"}') == 1
         assert value(shown, 'app_users{state="disabled"}') == 1
         assert value(shown, 'app_active_users{window="day"}') == 1
+
+    def test_show_who_registered_and_how_far_features_are_used(self, shown: Api, clock: Clock) -> None:
+        guarded = a_user(email_verified=True)
+        with db.unit_of_work():
+            accounts.set_mfa_enabled(guarded.id, enabled=True)
+        clock.advance(days=20)
+        a_key(Api(shown.app), a_user())
+
+        assert value(shown, 'app_registrations{window="day"}') == 1
+        assert value(shown, 'app_registrations{window="month"}') == 2
+        features = ("verified_email", "second_factor", "passkey", "api_key", "identity_provider")
+        assert [value(shown, f'app_adoption{{feature="{name}"}}') for name in features] == [1, 1, 0, 1, 0]
+
+    def test_are_read_from_the_database_once_in_fifteen_seconds(self, shown: Api, clock: Clock) -> None:
+        with counted_statements() as statements:
+            first = shown.get("/metrics")
+            read = len(statements)
+            again = [shown.get("/metrics") for _ in range(3)]
+
+        assert first.status_code == again[-1].status_code == 200
+        assert read > 5
+        assert len(statements) == read
+        assert value(shown, 'redis_cache_misses_total{cache="statistics"}') == 1
+        assert value(shown, 'redis_cache_hits_total{cache="statistics"}') == 4
+
+    def test_are_read_again_after_that(self, shown: Api, clock: Clock) -> None:
+        shown.get("/metrics")
+        a_user()
+        before = value(shown, 'app_users{state="active"}')
+
+        clock.advance(seconds=15)
+
+        assert (before, value(shown, 'app_users{state="active"}')) == (0, 1)
+
+    def test_of_a_database_that_is_away_are_not_kept(self, shown: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail() -> None:
+            raise Unavailable
+
+        with monkeypatch.context() as patch:
+            patch.setattr(accounts, "take_census", fail)
+            away = value(shown, "app_figures_readable"), value(shown, 'app_users{state="active"}')
+
+        assert away == (0, None)
+        assert value(shown, "app_figures_readable") == 1
+
+    def test_guesses_that_are_not_checked_are_counted_by_the_full_counter(self, shown: Api) -> None:
+        person = a_user()
+        for _ in range(7):
+            Api(shown.app).post("/auth/login", {"username": person.username, "password": "wrong"})
+
+        assert value(shown, 'throttle_refused_total{counter="pair"}') == 2
+
+    def test_requests_beyond_a_quota_are_counted_by_its_name(self, world: World) -> None:
+        app = world.with_settings(metrics_token=TOKEN, ratelimit_scale=1, ratelimit_anonymous="2/minute")
+        metrics.start()
+        for _ in range(5):
+            Api(app).get("/api/v1/visits")
+
+        refused = value(Api(app, TOKEN), 'ratelimit_refused_total{policy="anonymous"}')
+        metrics.stop()
+
+        assert refused == 3
 
     def test_statements_are_timed(self, shown: Api) -> None:
         before = value(shown, "database_query_duration_seconds_count") or 0
