@@ -13,7 +13,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core.config import Settings
-from app.infra import metrics
+from app.infra import metrics, tracing
 
 WRITES, READS = "carboy_writes", "carboy_reads"
 
@@ -37,6 +37,7 @@ def create(settings: Settings) -> Engine:
         json_deserializer=orjson.loads,
     )
     _measure(engine)
+    tracing.watch_database(engine)
     return engine
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.infra import db, metrics
+from app.infra import db, metrics, tracing
 
 Row = Any
 """A named tuple of the selected columns."""
@@ -54,7 +54,7 @@ class Query:
         with db.translated():
             engine = db.engine()
             if self._compiled is None or self._compiled[0] is not engine:
-                self._compiled = engine, _Compiled(engine, self._statement)
+                self._compiled = engine, _compile(engine, self._statement)
             compiled = self._compiled[1]
             try:
                 return compiled.run(engine, given)
@@ -125,3 +125,15 @@ class _Compiled:
         for place, convert in self._results:
             values[place] = convert(values[place])
         return self._row(*values)
+
+
+class _Traced(_Compiled):
+    """A class of its own, so that what is not traced does not even ask whether it is."""
+
+    def run(self, engine: Engine, given: dict[str, Any]) -> list[Row]:
+        with tracing.statement(engine.dialect.name, self._sql):
+            return super().run(engine, given)
+
+
+def _compile(engine: Engine, statement: AnySelect) -> _Compiled:
+    return (_Traced if tracing.is_on() else _Compiled)(engine, statement)

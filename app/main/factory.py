@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.core import config
 from app.core.config import Settings
-from app.infra import db, hits, listing, logs, mailer, metrics, providers, queue, redis
+from app.infra import db, hits, listing, logs, mailer, metrics, providers, queue, redis, tracing
 from app.main import cli, features, starting
 from app.web import application
 
@@ -13,7 +13,7 @@ from app.web import application
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application. Opens no connection; refuses settings that cannot be used."""
     settings = settings or config.load()
-    for neighbour in (logs, db, listing, redis, hits, mailer, providers, queue):
+    for neighbour in (logs, tracing, db, listing, redis, hits, mailer, providers, queue):
         neighbour.connect(settings)
     app = application.make(settings)
     features.install(app, settings)
@@ -33,5 +33,6 @@ def wsgi_app() -> Flask:
     if context is None or context.info_name == "run":
         starting.prepare(settings)
         queue.start()
+        tracing.start()
         metrics.start(settings.metrics_dir)
     return app
