@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db, logs, tracing
+from app.infra import db, logs, reporting, tracing
 
 log = logging.getLogger(__name__)
 
@@ -102,11 +102,13 @@ def _leave_connections_to_the_parent(**_: Any) -> None:  # noqa: ANN401 -- Celer
 
 def _begin(**_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
     tracing.start()
+    reporting.start()
 
 
 def _end(**_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
     """Send what the children of a pool, which know no atexit, have left."""
     tracing.stop()
+    reporting.stop()
 
 
 def _kind(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from app.core import origin
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db, tracing
+from app.infra import db, reporting, tracing
 from app.infra.background import Background
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,9 @@ def perform(name: str, carried: Carried | None = None) -> None:
     try:
         with tracing.working(name, source):
             _tasks[name].run()
-    except Exception:
+    except Exception as error:
         log.exception("a task failed", extra={"task": name})
+        reporting.unforeseen(error, task=name)
     finally:
         origin.end(token)
 

@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.core import config
 from app.core.config import Settings
-from app.infra import db, hits, listing, logs, mailer, metrics, providers, queue, redis, tracing
+from app.infra import db, hits, listing, logs, mailer, metrics, providers, queue, redis, reporting, tracing
 from app.main import cli, features, starting
 from app.web import application
 
@@ -13,7 +13,7 @@ from app.web import application
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application. Opens no connection; refuses settings that cannot be used."""
     settings = settings or config.load()
-    for neighbour in (logs, tracing, db, listing, redis, hits, mailer, providers, queue):
+    for neighbour in (logs, tracing, reporting, db, listing, redis, hits, mailer, providers, queue):
         neighbour.connect(settings)
     app = application.make(settings)
     features.install(app, settings)
@@ -34,5 +34,6 @@ def wsgi_app() -> Flask:
         starting.prepare(settings)
         queue.start()
         tracing.start()
+        reporting.start()
         metrics.start(settings.metrics_dir)
     return app

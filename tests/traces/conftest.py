@@ -22,3 +22,11 @@ def traced(world: World, otlp: Receiver) -> Iterator[Receiver]:
     yield otlp
     tracing.stop()
     world.come_back()
+
+
+@pytest.fixture
+def sentry(world: World, otlp: Receiver) -> Iterator[Receiver]:
+    """The application with reports; they are sent when the test says ``reporting.stop()``."""
+    world.with_settings(sentry_dsn=otlp.dsn)
+    yield otlp
+    world.come_back()
