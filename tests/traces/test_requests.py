@@ -116,3 +116,31 @@ class TestNeighbours:
         commands = [one for one in traced.spans if one["attributes"].get("db.system.name") == "redis"]
         assert [one["attributes"]["db.query.text"].split()[0] for one in commands][-1] == "EVALSHA"
         assert b"carboy:hits" not in traced.text
+
+
+class TestLibrary:
+    def test_that_says_too_much_is_not_heard_outside(self, world: World, traced: Receiver) -> None:
+        assert tracing._spans is not None
+        tracer = tracing._spans._provider.get_tracer("talkative")
+        statement = "SELECT 1 FROM users WHERE email = 'ada@people.example' AND id = 815"
+        with (
+            pytest.raises(ValueError, match="grace"),
+            tracer.start_as_current_span(
+                "talk", attributes={"url.full": "/?token=Horse-7", "db.query.text": statement}
+            ),
+        ):
+            raise ValueError("grace@navy.test is taken")
+        tracing.stop()
+
+        (span,) = traced.named("talk")
+        assert span["attributes"] == {"db.query.text": "SELECT ? FROM users WHERE email = ? AND id = ?"}
+        assert "ValueError" in span["raw"]
+        assert [one for one in (b"Horse-7", b"ada@", b"815", b"grace@", b"Traceback") if one in traced.text] == []
+
+
+class TestStop:
+    def test_is_over_when_it_is_over(self, world: World, traced: Receiver) -> None:
+        tracing.stop()
+        tracing.stop()
+
+        assert Api(world.app).get("/health").status_code == 200
