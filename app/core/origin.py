@@ -18,10 +18,13 @@ class Origin:
     method: str | None = None
     route: str | None = None
     user_id: int | None = None
+    traceparent: str | None = None
+    """The span of this work (W3C), where it is traced: what its jobs continue."""
 
 
 Carried = dict[str, Any]
-"""``request_id``, ``trace_id`` and ``user_id``, as a message of the queue holds them."""
+"""``request_id``, ``trace_id`` and ``user_id``, and ``traceparent`` where there is one, as a message of the queue holds
+them."""
 
 _origin: ContextVar[Origin | None] = ContextVar("origin", default=None)
 
@@ -43,7 +46,8 @@ def find() -> Origin | None:
 def carried() -> Carried:
     """Return what work that is done later, perhaps elsewhere, keeps of the present origin."""
     origin = current()
-    return {"request_id": origin.request_id, "trace_id": origin.trace_id, "user_id": origin.user_id}
+    kept = {"request_id": origin.request_id, "trace_id": origin.trace_id, "user_id": origin.user_id}
+    return kept | {"traceparent": origin.traceparent} if origin.traceparent else kept
 
 
 def resumed(carried: Carried | None) -> Origin:

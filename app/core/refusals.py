@@ -68,6 +68,10 @@ def _unusable(settings: Settings) -> list[str]:
         for name in _QUOTAS
         if not _QUOTA.fullmatch(getattr(settings, name))
     )
+    if settings.otel_exporter_otlp_endpoint and not _is_web_address(settings.otel_exporter_otlp_endpoint):
+        found.append("OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as http://collector:4318.")
+    if settings.sentry_dsn and not _is_dsn(settings.sentry_dsn):
+        found.append("SENTRY_DSN must be what Sentry shows for a project: https://key@host/number.")
     names = [provider.name for provider in settings.oidc_providers]
     found.extend(f"OIDC_PROVIDERS names {name} twice." for name in sorted({n for n in names if names.count(n) > 1}))
     found.extend(line for provider in settings.oidc_providers for line in _unusable_provider(provider))
@@ -150,6 +154,13 @@ def _is_web_address(url: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_dsn(url: str) -> bool:
+    if not _is_web_address(url):
+        return False
+    parts = urlsplit(url)
+    return bool(parts.username) and parts.path.rpartition("/")[2].isdigit()
 
 
 def _is_plain_address(url: str) -> bool:

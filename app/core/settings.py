@@ -159,6 +159,21 @@ class Settings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="Address of the port for metrics: loopback or the pod network.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port that serves metrics alone. 0: none.")
 
+    otel_exporter_otlp_endpoint: str = Field(
+        "",
+        repr=False,
+        description="`http://collector:4318`, which takes traces by OTLP over HTTP at `/v1/traces`. Empty: no traces.",
+    )
+    otel_exporter_otlp_headers: str = Field(
+        "", repr=False, description="Headers for that receiver, `name=value,name=value`."
+    )
+    otel_traces_sampler_arg: float = Field(
+        1, ge=0, le=1, description="Share of the traces that are kept, unless a caller's `traceparent` decides."
+    )
+    sentry_dsn: str = Field(
+        "", repr=False, description="`https://key@host/project` of Sentry, which is told of unforeseen failures."
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @field_validator("secret_key", "trusted_proxies", "allowed_origins", "mfa_required_roles", mode="before")

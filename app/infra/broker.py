@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db, logs
+from app.infra import db, logs, reporting, tracing
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,8 @@ class Broker:
         if time.monotonic() < self._rests_until:
             return
         try:
-            self._celery.send_task(name, args=[carried], expires=3600)
+            with tracing.publishing(name, carried):
+                self._celery.send_task(name, args=[carried], expires=3600)
         except (OperationalError, OSError) as error:
             self._rests_until = time.monotonic() + _REST_SECONDS
             log.warning("the broker does not answer; work waits for the timetable", extra={"error": _kind(error)})
@@ -71,6 +72,8 @@ class Broker:
             self._celery.task(name=name)(_performing(perform, name))
         signals.setup_logging.connect(self._log_as_we_do, weak=False)
         signals.worker_process_init.connect(_leave_connections_to_the_parent, weak=False)
+        signals.worker_process_init.connect(_begin, weak=False)
+        signals.worker_process_shutdown.connect(_end, weak=False)
         return self._celery
 
     def _log_as_we_do(self, **_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
@@ -95,6 +98,17 @@ def _impatience(url: str) -> dict[str, float]:
 
 def _leave_connections_to_the_parent(**_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
     db.engine().dispose(close=False)
+
+
+def _begin(**_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
+    tracing.start()
+    reporting.start()
+
+
+def _end(**_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
+    """Send what the children of a pool, which know no atexit, have left."""
+    tracing.stop()
+    reporting.stop()
 
 
 def _kind(error: BaseException) -> str:

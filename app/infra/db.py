@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.core.config import Settings
 from app.core.errors import Conflict, Unavailable
-from app.infra import engines
+from app.infra import engines, reporting
 from app.infra.columns import Model
 
 log = logging.getLogger(__name__)
@@ -237,8 +237,9 @@ def _run_each(actions: list[Action], around: Callable[[], Any] | None = None) ->
             else:
                 with around():
                     action()
-        except Exception:
+        except Exception as error:
             log.exception("an action after the transaction failed")
+            reporting.unforeseen(error)
 
 
 @event.listens_for(Session, "before_flush")

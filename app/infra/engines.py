@@ -13,7 +13,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core.config import Settings
-from app.infra import metrics
+from app.infra import metrics, tracing
 
 WRITES, READS = "carboy_writes", "carboy_reads"
 
@@ -26,6 +26,7 @@ def create(settings: Settings) -> Engine:
     """Return the engine for DATABASE_URL with its pool: as many connections as threads, none beyond."""
     engine = _pooled(settings, settings.database)
     _measure(engine)
+    tracing.watch_database(engine)
     return engine
 
 

@@ -13,7 +13,7 @@ from limits.storage import RedisStorage
 
 from app.core import clock
 from app.core.config import Settings
-from app.infra import metrics, redis
+from app.infra import metrics, redis, tracing
 
 _shared: RedisStorage | None = None
 
@@ -62,6 +62,7 @@ def connect(settings: Settings) -> None:
             socket_timeout=settings.redis_seconds,
             socket_connect_timeout=settings.redis_seconds,
         )
+        tracing.watch_redis(_shared.storage)
 
 
 def add(key: str, *, seconds: int) -> Hits:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.infra import db, metrics, replica
+from app.infra import db, metrics, replica, tracing
 
 Row = Any
 """A named tuple of the selected columns."""
@@ -80,7 +80,7 @@ class Query:
     def _on(self, engine: Engine) -> "_Compiled":
         found = self._compiled.get(engine)
         if found is None:
-            found = self._compiled[engine] = _Compiled(engine, self._statement)
+            found = self._compiled[engine] = _compile(engine, self._statement)
         return found
 
 
@@ -140,3 +140,15 @@ class _Compiled:
         for place, convert in self._results:
             values[place] = convert(values[place])
         return self._row(*values)
+
+
+class _Traced(_Compiled):
+    """A class of its own, so that what is not traced does not even ask whether it is."""
+
+    def run(self, engine: Engine, given: dict[str, Any]) -> list[Row]:
+        with tracing.statement(engine.dialect.name, self._sql):
+            return super().run(engine, given)
+
+
+def _compile(engine: Engine, statement: AnySelect) -> _Compiled:
+    return (_Traced if tracing.is_on() else _Compiled)(engine, statement)

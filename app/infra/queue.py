@@ -14,7 +14,7 @@ from typing import Any
 from app.core import origin
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db
+from app.infra import db, reporting, tracing
 from app.infra.background import Background
 
 log = logging.getLogger(__name__)
@@ -95,11 +95,14 @@ def _send(name: str, carried: Carried) -> None:
 
 def perform(name: str, carried: Carried | None = None) -> None:
     """Run a task now, as the work of whoever asked for it. A failure is logged and fails nothing."""
-    token = origin.begin(origin.resumed(carried))
+    source = origin.resumed(carried)
+    token = origin.begin(source)
     try:
-        _tasks[name].run()
-    except Exception:
+        with tracing.working(name, source):
+            _tasks[name].run()
+    except Exception as error:
         log.exception("a task failed", extra={"task": name})
+        reporting.unforeseen(error, task=name)
     finally:
         origin.end(token)
 

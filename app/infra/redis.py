@@ -8,12 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from app.core.config import Settings
-from app.infra import metrics
+from app.infra import metrics, tracing
+from app.infra.redis_library import NoBackoff, Retry, redis
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +41,7 @@ def connect(settings: Settings) -> None:
             # One more try, as the first may meet a connection that a restart closed; none after a time-out.
             retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
+        tracing.watch_redis(_client)
 
 
 def is_configured() -> bool:

@@ -5,7 +5,21 @@ from flask import Flask
 
 from app.core import config
 from app.core.config import Settings
-from app.infra import cache, db, hits, listing, logs, mailer, metrics, providers, queue, redis, replica
+from app.infra import (
+    cache,
+    db,
+    hits,
+    listing,
+    logs,
+    mailer,
+    metrics,
+    providers,
+    queue,
+    redis,
+    replica,
+    reporting,
+    tracing,
+)
 from app.main import cli, features, starting
 from app.web import application
 
@@ -13,7 +27,7 @@ from app.web import application
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application. Opens no connection; refuses settings that cannot be used."""
     settings = settings or config.load()
-    for neighbour in (logs, db, replica, listing, redis, cache, hits, mailer, providers, queue):
+    for neighbour in (logs, tracing, reporting, db, replica, listing, redis, cache, hits, mailer, providers, queue):
         neighbour.connect(settings)
     app = application.make(settings)
     features.install(app, settings)
@@ -33,5 +47,7 @@ def wsgi_app() -> Flask:
     if context is None or context.info_name == "run":
         starting.prepare(settings)
         queue.start()
+        tracing.start()
+        reporting.start()
         metrics.start(settings.metrics_dir)
     return app

@@ -9,10 +9,12 @@ from werkzeug.routing import BaseConverter
 
 from app.core.config import Settings
 from app.core.ids import BIGGEST
+from app.infra import tracing
 from app.web import cookies, errors, headers, limits, versions
 from app.web.declaration import V, of
 from app.web.perform import perform
 from app.web.request_log import RequestLog
+from app.web.server_span import ServerSpan
 
 _ROOT = Path(__file__).parent
 _STATIC_SECONDS = 3600
@@ -82,6 +84,8 @@ def make(settings: Settings) -> Flask:
     versions.connect(settings)
     if settings.allowed_origins:
         app.wsgi_app = headers.Cors(app.wsgi_app, settings.allowed_origins)  # type: ignore[method-assign]
+    if tracing.is_on():
+        app.wsgi_app = ServerSpan(app.wsgi_app)  # type: ignore[method-assign]
     # Flask's documented way to wrap the application.
     app.wsgi_app = RequestLog(app.wsgi_app, settings)  # type: ignore[method-assign]
     return app

@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.core import errors
-from app.infra import metrics
+from app.infra import metrics, reporting
 from app.web import schemas
 from app.web.declaration import of
 from app.web.versions import PreconditionRequired
@@ -60,6 +60,7 @@ def answer(error: Exception) -> Response:
         code, message = MEANINGS.get(error.code, (_code(error.code), "The request could not be carried out."))
         return _render(error.code, code, message, {}, _headers(error))
     log.error("unhandled", exc_info=error)
+    reporting.unforeseen(error)
     return _render(500, *MEANINGS[500], {}, {})
 
 

@@ -12,7 +12,7 @@ from app.core import origin
 from app.core.config import Settings
 from app.core.ids import uuid7_text
 from app.core.network import canonical, client_of
-from app.infra import logs, metrics
+from app.infra import logs, metrics, reporting
 from app.web import headers, schemas
 from app.web.errors import MEANINGS
 from app.web.headers import Environ, Header, StartResponse, WsgiApp
@@ -49,8 +49,9 @@ class RequestLog:
 
         try:
             return self._app(environ, start)
-        except Exception:
+        except Exception as error:
             log.exception("unhandled outside of the app")
+            reporting.unforeseen(error)
             return _apologise(start)
         finally:
             seconds = time.perf_counter() - started

@@ -190,8 +190,8 @@ def _settle(mail_id: UUID, outcome: Outcome) -> None:
 
 @contextmanager
 def _as_work_of(request_id: str | None) -> Iterator[None]:
-    """Let log lines carry the id of the request that caused the mail."""
-    token = origin.begin(Origin(request_id=request_id or uuid7_text()))
+    """Let log lines carry the id of the request that caused the mail, and the trace of the task that sends it."""
+    token = origin.begin(Origin(request_id=request_id or uuid7_text(), trace_id=origin.current().trace_id))
     try:
         yield
     finally:
