@@ -70,6 +70,7 @@ def alone() -> Iterator[Connection]:
     """Hold the lock of all instances. On SQLite the write transaction itself is it."""
     writing = db.engine().execution_options(**{engines.WRITES: True})
     with db.translated(), writing.connect() as connection:
+        engines.wait_without_end(connection.connection.dbapi_connection)
         driver = connection.connection.cursor()
         for statement in _ALONE_ON_POSTGRES if db.is_postgres() else _ALONE_ON_SQLITE:
             driver.execute(statement)

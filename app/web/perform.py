@@ -1,4 +1,4 @@
-"""What happens around each view: limit, identify, authorise, read, one unit of work, shape."""
+"""What happens around each view: wait in line, limit, identify, authorise, read, one unit of work, shape."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,8 +11,8 @@ from app.core import origin
 from app.core.caller import Caller
 from app.core.errors import Unauthenticated, Unavailable
 from app.infra import db
+from app.web import admission, errors, idempotency, limits, paging, schemas, versions
 from app.web import caller as callers
-from app.web import errors, idempotency, limits, paging, schemas, versions
 from app.web.declaration import Access, Declaration, View, of
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -37,8 +37,18 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
             with db.unit_of_work(writes=source.method not in SAFE):
                 return _shape(declaration, view(**given), caller)
 
-    vars(run)["asks_who_calls"] = True
-    return run
+    @wraps(view)
+    def run_in_turn(**given: Any) -> Response:  # noqa: ANN401 -- the parts of the path
+        origin.current().route = rule
+        admission.enter()
+        try:
+            return run(**given)
+        finally:
+            admission.leave()
+
+    chosen = run if declaration.exempt else run_in_turn
+    vars(chosen)["asks_who_calls"] = True
+    return chosen
 
 
 def _admit(declaration: Declaration) -> Caller:
