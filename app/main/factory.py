@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.core import config
 from app.core.config import Settings
-from app.infra import db, hits, listing, logs, mailer, metrics, providers, queue, redis
+from app.infra import db, hits, listing, logs, mailer, metrics, providers, queue, redis, watch
 from app.main import cli, features, starting
 from app.web import application
 
@@ -33,5 +33,6 @@ def wsgi_app() -> Flask:
     if context is None or context.info_name == "run":
         starting.prepare(settings)
         queue.start()
+        watch.start()
         metrics.start(settings.metrics_dir)
     return app

@@ -12,7 +12,7 @@ from granian.server import Server
 
 from app.core.config import Settings
 from app.features.auth import service as auth
-from app.infra import db, logs, metrics, queue
+from app.infra import db, logs, metrics, queue, watch
 from app.main import exporter, starting
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,7 @@ def load() -> Any:  # noqa: ANN401 -- Flask, for Granian
     """Return the application in a worker, which then also works off what is to be done beside requests."""
     app = import_module("wsgi").app
     queue.start()
+    watch.start()
     return app
 
 
