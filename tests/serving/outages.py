@@ -36,7 +36,7 @@ def mend(server: servers.Server) -> None:
 
 
 @contextmanager
-def crowd(url: str, *, clients: int) -> Iterator[Counter[int]]:
+def crowd(ask_once: Callable[[], Reply], *, clients: int) -> Iterator[Counter[int]]:
     """Keep so many clients asking; yield how often which status came (0: none)."""
     ended, seen = Event(), Counter[int]()
 
@@ -44,7 +44,7 @@ def crowd(url: str, *, clients: int) -> Iterator[Counter[int]]:
         while not ended.wait(_PAUSE_SECONDS):
             status = 0
             with suppress(OSError, HTTPException):
-                status = send(url).status
+                status = ask_once().status
             seen[status] += 1
 
     threads = [Thread(target=ask, daemon=True) for _ in range(clients)]

@@ -11,7 +11,7 @@ import pytest
 
 from tests import servers
 from tests.live import LiveServer, running, wait_until
-from tests.serving.http import send
+from tests.serving.http import Reply, send, send_json
 from tests.serving.outages import crowd, freeze, health_milliseconds, kill, median, mend, stop, timed
 from tests.world import SERVICES
 
@@ -64,14 +64,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield House(server, database, redis, broker)
 
 
+def a_guess(url: str) -> Reply:
+    """Try to sign in as nobody, which reads and writes the database."""
+    return send_json(f"{url}/auth/login", {"username": "nobody", "password": "Wrong-Horse-7-Battery"})
+
+
 OUTAGES = [
     pytest.param(("database",), freeze, id="database frozen"),
     pytest.param(("database",), stop, id="database stopped"),
-    pytest.param(("database",), kill, id="database killed"),
     pytest.param(("redis",), freeze, id="redis frozen"),
-    pytest.param(("redis",), kill, id="redis killed"),
-    pytest.param(("database", "redis"), freeze, id="database and redis frozen"),
-    pytest.param(("database", "redis"), stop, id="database and redis stopped"),
+    pytest.param(("database", "redis"), kill, id="database and redis killed"),
     pytest.param(("broker",), freeze, id="broker frozen"),
     pytest.param(("database", "redis", "broker"), freeze, id="all frozen"),
 ]
@@ -85,8 +87,8 @@ class TestHealth:
         url = house.server.url
         neighbours = [getattr(house, name) for name in names]
 
-        with crowd(f"{url}/api/v1/visits", clients=CLIENTS) as seen:
-            wait_until(lambda: seen[200] >= CLIENTS)
+        with crowd(lambda: a_guess(url), clients=CLIENTS) as seen:
+            wait_until(lambda: seen[401] + seen[429] >= CLIENTS)
             for neighbour in neighbours:
                 harm(neighbour)
             took = health_milliseconds(url)
@@ -96,10 +98,9 @@ class TestHealth:
             for neighbour in neighbours:
                 mend(neighbour)
             wait_until(lambda: send(f"{url}/readiness").json["status"] == "ready", lambda: house.server.output[-3000:])
-            recovered = send(f"{url}/api/v1/visits").status
+            recovered = a_guess(url).status
 
-        with open("/tmp/h/logs/fig","a") as f: f.write(f"{names} {harm.__name__}: median {median(took):.1f} ms, worst {max(took):.0f} ms, readiness {seconds:.2f} {dict(seen)}\n")
-        assert median(took) < BOUND_MS
+        assert median(took) < BOUND_MS, took
         assert readiness.status == (503 if "database" in names else 200)
         assert readiness.json["status"] == ("not_ready" if "database" in names else "degraded")
         checks = readiness.json["checks"]
@@ -107,6 +108,6 @@ class TestHealth:
             "queue" if name == "broker" else name for name in names
         }
         assert seconds < READINESS_SECONDS
-        assert recovered == 200
+        assert recovered in {401, 429}
         assert house.server.process.poll() is None
-        assert set(seen) <= {200, 503}
+        assert set(seen) <= {401, 429, 503}
