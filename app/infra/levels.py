@@ -12,6 +12,8 @@ from threading import Lock
 
 from app.core import clock
 
+log = logging.getLogger(__name__)
+
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 TELL_SECRETS = ("authlib", "botocore", "httpcore", "httpx", "sqlalchemy.engine", "urllib3")
@@ -54,9 +56,17 @@ def apply(overrides: Iterable[Override]) -> None:
             logger = logging.getLogger(name)
             _usual.setdefault(name, logger.level)
             logger.setLevel(max(one.level, least(name), key=LEVELS.index))
+        changed = {*wanted.values()} ^ {*_overrides.values()}
         _overrides.clear()
         _overrides.update(wanted)
         _next_end = min((one.until for one in wanted.values()), default=None)
+    for one in changed:
+        holds = one.logger in wanted and one == wanted[one.logger]
+        log.log(
+            logging.WARNING,  # LOG_LEVEL may be that: who reads the lines must know why there are more of them, or less
+            "a level changed" if holds else "a level is over",
+            extra={"changed_logger": one.logger, "changed_level": one.level},
+        )
 
 
 def end_lapsed() -> bool:
@@ -66,6 +76,13 @@ def end_lapsed() -> bool:
         return False
     apply(list(_overrides.values()))
     return True
+
+
+def lets_through(logger: logging.Logger, level: int) -> bool:
+    """Tell whether a line that goes past the logging of Python is to be written."""
+    if logger.isEnabledFor(level):
+        return True
+    return end_lapsed() and logger.isEnabledFor(level)
 
 
 def in_force() -> dict[str, str]:

@@ -27,8 +27,8 @@ def hold(clock: Clock, logger: str, level: str, minutes: float = 15) -> None:
     levels.apply([Override(logger, level, clock.now() + timedelta(minutes=minutes))])
 
 
-def messages(lines: list[bytes]) -> list[str]:
-    return [json.loads(line)["message"] for line in lines]
+def messages(lines: list[bytes], *, of: str = OURS) -> list[str]:
+    return [line["message"] for line in map(json.loads, lines) if line["logger"] == of]
 
 
 class TestApply:
@@ -39,6 +39,8 @@ class TestApply:
         logging.getLogger("app.features.mail").debug("not seen")
 
         assert messages(lines) == ["seen"]
+        assert messages(lines, of="app.features.mail") == []
+        assert messages(lines, of="app.infra.levels") == ["a level changed"]
 
     def test_lets_one_logger_write_less(self, lines: list[bytes], clock: Clock) -> None:
         hold(clock, OURS, "ERROR")
@@ -88,6 +90,7 @@ class TestEnd:
         log.info("seen")
 
         assert messages(lines) == ["seen"]
+        assert messages(lines, of="app.infra.levels") == ["a level changed", "a level is over"]
 
     def test_gives_each_logger_the_level_it_had(self, clock: Clock) -> None:
         usual = logging.getLogger("alembic").level

@@ -25,7 +25,7 @@ class TestStart:
     def test_looks_at_once_and_again_and_again(self) -> None:
         looked: list[int] = []
         thrice = Event()
-        watch.register(lambda: looked.append(1), lambda: len(looked) > 2 and thrice.set())
+        watch.register(lambda: looked.append(1), lambda: None if len(looked) < 3 else thrice.set())
 
         watch.start()
 
