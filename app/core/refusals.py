@@ -44,15 +44,7 @@ def complaints(settings: Settings, *, flask_debug: bool) -> list[str]:
 
 
 def _unusable(settings: Settings) -> list[str]:
-    found = []
-    if not settings.database.startswith(("sqlite://", "postgresql+psycopg://")):
-        found.append("DATABASE_URL must begin with postgresql:// or sqlite:///.")
-    if settings.database in {"sqlite://", "sqlite:///:memory:"}:
-        found.append("DATABASE_URL names a database in memory, which each connection would have for itself.")
-    if settings.replica and not all(
-        url.startswith("postgresql+psycopg://") for url in (settings.database, settings.replica)
-    ):
-        found.append("DATABASE_REPLICA_URL is for PostgreSQL; DATABASE_URL and it must begin with postgresql://.")
+    found = _unusable_databases(settings)
     if not all(_is_network(word) for word in settings.trusted_proxies):
         found.append("TRUSTED_PROXIES must list networks such as 10.0.0.0/8, separated by commas.")
     if not _is_web_address(settings.base_url):
@@ -76,6 +68,18 @@ def _unusable(settings: Settings) -> list[str]:
     found.extend(f"OIDC_PROVIDERS names {name} twice." for name in sorted({n for n in names if names.count(n) > 1}))
     found.extend(line for provider in settings.oidc_providers for line in _unusable_provider(provider))
     return [*found, *_unusable_mail(settings)]
+
+
+def _unusable_databases(settings: Settings) -> list[str]:
+    found = []
+    if not settings.database.startswith(("sqlite://", "postgresql+psycopg://")):
+        found.append("DATABASE_URL must begin with postgresql:// or sqlite:///.")
+    urls = (settings.database, settings.replica)
+    if settings.replica and not all(url.startswith("postgresql+psycopg://") for url in urls):
+        found.append("DATABASE_REPLICA_URL is for PostgreSQL; DATABASE_URL and it must begin with postgresql://.")
+    if settings.database in {"sqlite://", "sqlite:///:memory:"}:
+        found.append("DATABASE_URL names a database in memory, which each connection would have for itself.")
+    return found
 
 
 def _unusable_mail(settings: Settings) -> list[str]:

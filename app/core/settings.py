@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Network = IPv4Network | IPv6Network
 Words = Annotated[tuple[str, ...], NoDecode]
 
+_PROBE_THREADS = 8
+
 ENDPOINTS = ("authorize_url", "token_url", "userinfo_url")
 
 
@@ -75,6 +77,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes of this instance.")
     threads: int = Field(8, ge=1, le=256, description="Threads of each worker.")
+    waiting: int = Field(
+        64, ge=0, le=1024, description="Requests that may wait for one of THREADS before others are told to come back."
+    )
     replicas: int = Field(
         1, ge=1, le=10_000, description="Instances that share the database, for the connection budget."
     )
@@ -220,6 +225,11 @@ class Settings(BaseSettings):
     def pool_size(self) -> int:
         """Return the connections of one worker; two at least, because migrating holds a lock on one."""
         return max(2, self.database_pool_size or self.threads)
+
+    @property
+    def server_threads(self) -> int:
+        """Return the threads of one worker: for the requests at work, for those in line, and some for probes alone."""
+        return self.threads + self.waiting + _PROBE_THREADS
 
     @property
     def migrates(self) -> bool:

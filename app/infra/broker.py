@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db, logs, reporting, tracing
+from app.infra import db, logs, reporting, tracing, watch
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class Broker:
 
 def _performing(perform: Callable[[str, Carried | None], None], name: str) -> Callable[..., None]:
     def run(carried: Carried | None = None) -> None:
+        watch.start()  # here, because the processes that work are forked from one that does not
         perform(name, carried)
 
     return run

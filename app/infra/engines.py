@@ -4,7 +4,7 @@ import select
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import orjson
 import psycopg
@@ -20,6 +20,9 @@ WRITES, READS = "carboy_writes", "carboy_reads"
 _BUSY_SECONDS = 5
 _RECYCLE_SECONDS = 1800
 _CONNECT_SECONDS = 3
+_LOOK_SECONDS = 0.1
+_GRACE_SECONDS = 2
+"""How much longer than PostgreSQL may take to end a statement we wait for it to say so."""
 
 
 def create(settings: Settings) -> Engine:
@@ -99,9 +102,42 @@ def _postgres(settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN
         use_native_hstore=False,
         **pool,
     )
+    patience = settings.database_statement_seconds + _GRACE_SECONDS
+    event.listen(engine, "do_connect", lambda _dialect, _record, _args, given: _Patient.made(patience, given))
     event.listen(engine, "checkout", _drop_if_closed)
     event.listen(engine, "begin", _begin_postgres)
     return engine
+
+
+class _Patient(psycopg.Connection[Any]):
+    """Waits so long for an answer and no longer: a server that hangs does not end its statements itself.
+
+    Neither the system does: it goes on to acknowledge what arrives for a process that is stopped.
+    """
+
+    patience: float | None = None
+
+    @classmethod
+    def made(cls, patience: float, given: dict[str, Any]) -> Self:
+        made = cls.connect(**given)
+        made.patience = patience
+        return made
+
+    def wait(self, gen: Any, interval: float = _LOOK_SECONDS, timeout: float | None = None) -> Any:  # noqa: ANN401 -- psycopg's
+        limit = self.patience if timeout is None else timeout
+        ends = None if limit is None else time.monotonic() + limit
+        try:
+            return super().wait(gen, interval, limit)
+        except psycopg.OperationalError:
+            if timeout is None and ends is not None and time.monotonic() >= ends:
+                self.pgconn.finish()  # in the middle of an answer: of no use to anybody
+            raise
+
+
+def wait_without_end(connection: object) -> None:
+    """Let statements of a migration take as long as they need."""
+    if isinstance(connection, _Patient):
+        connection.patience = None
 
 
 def _sqlite(_settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine

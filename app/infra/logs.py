@@ -12,6 +12,7 @@ import orjson
 
 from app.core import clock, origin
 from app.core.config import Settings
+from app.infra import levels
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -28,11 +29,11 @@ write: Callable[[bytes], None] = _to_stdout
 def connect(settings: Settings) -> None:
     """Send every logger of this process through here."""
     root = logging.getLogger()
+    levels.apply(())
     root.handlers[:] = [JsonHandler()]
     root.setLevel(settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    for talker in ("authlib", "urllib3"):  # at DEBUG they write PKCE verifiers and whole addresses
-        logging.getLogger(talker).setLevel(logging.INFO)
+    levels.keep_secrets()
     logging.captureWarnings(capture=True)
 
 
@@ -87,6 +88,8 @@ class JsonHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record with its extras; an exception's stack stays in the log and nowhere else."""
+        if levels.end_lapsed() and not logging.getLogger(record.name).isEnabledFor(record.levelno):
+            return
         extra = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0]:
             extra["exception"] = "".join(traceback.format_exception(*record.exc_info))

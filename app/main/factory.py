@@ -19,6 +19,7 @@ from app.infra import (
     replica,
     reporting,
     tracing,
+    watch,
 )
 from app.main import cli, features, starting
 from app.web import application
@@ -49,5 +50,6 @@ def wsgi_app() -> Flask:
         queue.start()
         tracing.start()
         reporting.start()
+        watch.start()
         metrics.start(settings.metrics_dir)
     return app

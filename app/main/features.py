@@ -35,6 +35,8 @@ from app.features.health import service as health
 from app.features.idempotency import service as idempotency
 from app.features.idempotency import tasks as idempotency_tasks
 from app.features.jobs import tasks as jobs_tasks
+from app.features.levels import cli as levels_cli
+from app.features.levels import service as levels
 from app.features.mail import cli as mail_cli
 from app.features.mail import service as mail
 from app.features.mail import tasks as mail_tasks
@@ -48,7 +50,7 @@ from app.features.statistics import routes as statistics_routes
 from app.features.statistics import service as statistics
 from app.features.visits import routes as visits_routes
 from app.features.visits import service as visits
-from app.infra import queue, resealing, sealed
+from app.infra import queue, resealing, sealed, watch
 from app.web import caller, reference
 from app.web import freshness as web_freshness
 from app.web import idempotency as web_idempotency
@@ -115,6 +117,7 @@ def install(app: Flask, settings: Settings) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     queue.register(TASKS)
+    watch.register(levels.refresh)
     _install_commands(app.cli)
 
 
@@ -137,6 +140,7 @@ def _install_commands(root: click.Group) -> None:
     root.add_command(auth_cli.commands)
     root.add_command(audit_cli.commands)
     root.add_command(mail_cli.commands)
+    root.add_command(levels_cli.commands)
     root.add_command(privacy_cli.commands)
     auth_cli.register(root)
     accounts_cli.register(root)

@@ -12,7 +12,7 @@ from granian.server import Server
 
 from app.core.config import Settings
 from app.features.auth import service as auth
-from app.infra import db, logs, metrics, queue, reporting, tracing
+from app.infra import db, logs, metrics, queue, reporting, tracing, watch
 from app.main import exporter, starting
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        blocking_threads=settings.server_threads,
         websockets=False,
         log_level=LogLevels.error,  # below, it greets and gives advice on threads
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},  # its lines are JSON like ours
@@ -53,6 +53,7 @@ def load() -> Any:  # noqa: ANN401 -- Flask, for Granian
     queue.start()
     tracing.start()
     reporting.start()
+    watch.start()
     return app
 
 

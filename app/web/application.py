@@ -10,7 +10,7 @@ from werkzeug.routing import BaseConverter
 from app.core.config import Settings
 from app.core.ids import BIGGEST
 from app.infra import tracing
-from app.web import cookies, errors, headers, limits, versions
+from app.web import admission, cookies, errors, headers, limits, versions
 from app.web.declaration import V, of
 from app.web.perform import perform
 from app.web.request_log import RequestLog
@@ -80,6 +80,7 @@ def make(settings: Settings) -> Flask:
     app.jinja_env.globals["service"] = settings.service_name
     errors.install(app)
     cookies.connect(settings)
+    admission.connect(settings)
     limits.connect(settings)
     versions.connect(settings)
     if settings.allowed_origins:

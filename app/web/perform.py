@@ -1,7 +1,10 @@
-"""What happens around each view: limit, identify, authorise, read, one unit of work, shape."""
+"""What happens around each view: wait in line, limit, identify, authorise, read, one unit of work, shape."""
 
+import logging
+import traceback
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from flask import Response
@@ -9,10 +12,10 @@ from pydantic import TypeAdapter
 
 from app.core import origin
 from app.core.caller import Caller
-from app.core.errors import Unauthenticated, Unavailable
+from app.core.errors import Failure, Unauthenticated, Unavailable
 from app.infra import db
+from app.web import admission, errors, freshness, idempotency, limits, paging, schemas, versions
 from app.web import caller as callers
-from app.web import errors, freshness, idempotency, limits, paging, schemas, versions
 from app.web.declaration import Access, Declaration, View, of
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -40,8 +43,30 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
             with db.unit_of_work():
                 return _written_by(caller, declaration, view, given)
 
-    vars(run)["asks_who_calls"] = True
-    return run
+    log = logging.getLogger(view.__module__)
+
+    @wraps(view)
+    def run_in_turn(**given: Any) -> Response:  # noqa: ANN401 -- the parts of the path
+        origin.current().route = rule
+        admission.enter()
+        try:
+            return run(**given)
+        except Failure as failure:
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("refused", extra={"code": failure.code, "raised_in": _raised_in(failure)})
+            raise
+        finally:
+            admission.leave()
+
+    chosen = run if declaration.exempt else run_in_turn
+    vars(chosen)["asks_who_calls"] = True
+    return chosen
+
+
+def _raised_in(failure: Failure) -> list[str]:
+    """Return the functions of ours that a failure came through: why somebody was refused, without what they sent."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    return [f"{Path(frame.filename).stem}.{frame.name}:{frame.lineno}" for frame in frames if "/app/" in frame.filename]
 
 
 def _written_by(caller: Caller, declaration: Declaration, view: View, given: dict[str, Any]) -> Response:

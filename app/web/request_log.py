@@ -12,12 +12,16 @@ from app.core import origin
 from app.core.config import Settings
 from app.core.ids import uuid7_text
 from app.core.network import canonical, client_of
-from app.infra import logs, metrics, reporting
+from app.infra import levels, logs, metrics, reporting
 from app.web import headers, schemas
 from app.web.errors import MEANINGS
 from app.web.headers import Environ, Header, StartResponse, WsgiApp
 
 log = logging.getLogger(__name__)
+access = logging.getLogger("access")
+
+_REFUSED = frozenset({401, 403, 429})
+_NAMES = {logging.INFO: "INFO", logging.WARNING: "WARNING", logging.ERROR: "ERROR"}
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -56,13 +60,7 @@ class RequestLog:
         finally:
             seconds = time.perf_counter() - started
             metrics.request(source.method, source.route or (_STATIC if status < 400 else None), status, seconds)  # noqa: PLR2004 -- HTTP
-            logs.emit(
-                "ERROR" if status >= 500 else "WARNING" if status in {401, 403, 429} else "INFO",  # noqa: PLR2004 -- HTTP
-                "access",
-                "request",
-                status=status,
-                execution_time_ms=round(seconds * 1000, 3),
-            )
+            _tell(status, seconds)
             origin.end(token)
 
     def _origin(self, environ: Environ) -> origin.Origin:
@@ -96,6 +94,13 @@ class RequestLog:
         if "cache-control" not in names:
             complete.append(("Cache-Control", "no-store"))
         return complete
+
+
+def _tell(status: int, seconds: float) -> None:
+    level = logging.ERROR if status >= 500 else logging.WARNING if status in _REFUSED else logging.INFO  # noqa: PLR2004 -- HTTP
+    if levels.lets_through(access, level):
+        milliseconds = round(seconds * 1000, 3)
+        logs.emit(_NAMES[level], "access", "request", status=status, execution_time_ms=milliseconds)
 
 
 def _apologise(start: StartResponse) -> list[bytes]:

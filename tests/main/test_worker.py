@@ -5,13 +5,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core import origin
 from app.core.origin import Origin
-from app.infra import queue
+from app.features.levels import service as levels
+from app.infra import db, queue
 from tests import servers
 from tests.features.mail.conftest import SECRET, rows, send
 from tests.live import ROOT, environment, wait_until
@@ -70,6 +73,12 @@ def wait_for(box: Postbox, count: int, log: Path) -> None:
     wait_until(lambda: [row.status for row in rows()].count("sent") >= count, log.read_text)
 
 
+def told(log: Path, message: str) -> list[Any]:
+    """Return the lines of a worker with this message."""
+    lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in map(json.loads, lines) if line["message"] == message]
+
+
 class TestWorker:
     def test_sends_what_a_message_tells_of_and_with_beat_what_none_did(
         self, world: World, box: Postbox, broker: servers.Server, tmp_path: Path
@@ -78,17 +87,24 @@ class TestWorker:
 
         with ExitStack() as stack:
             log = stack.enter_context(celery(world, tmp_path, "worker", "--concurrency", "2", **given))
-            token = origin.begin(Origin("request-of-ada"))
+            token = origin.begin(Origin("request-of-ada", trace_id="a" * 32, user_id=7))
             send()
-            origin.end(token)
             wait_for(box, 1, log)
             queue.connect(world.settings)  # no broker: nobody is told of the second
             send()
+            origin.end(token)
             stack.enter_context(celery(world, tmp_path, "beat", **given))
             wait_for(box, 2, log)
+            with db.unit_of_work():
+                levels.change("app.features.mail", "ERROR", lasts=timedelta(minutes=1))
+            wait_until(lambda: bool(told(log, "a level changed")), log.read_text)
+            send()
+            wait_for(box, 3, log)
 
-        told = [json.loads(line) for line in log.read_text().splitlines() if "mail sent" in line]
-        assert told[0]["request_id"] == "request-of-ada"
+        sent = told(log, "mail sent")
+        assert [(line["request_id"], line["trace_id"], line["user_id"]) for line in sent] == [
+            ("request-of-ada", "a" * 32, 7)
+        ] * 2
         assert box.ids == [f"<{row.id}@carboy.test>" for row in rows()]
         assert "ada@engines.test" not in log.read_text()
 

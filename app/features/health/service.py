@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from shutil import disk_usage
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 from app.core import clock
 from app.core.config import Settings
@@ -22,6 +22,9 @@ from app.infra import db, migrations, queue, redis
 __all__ = ["Check", "Health", "NotReady", "Readiness", "connect", "health", "readiness"]
 
 _LIMIT_SECONDS = 2.0
+_MOST_ASKERS = 2
+"""Who may wait for answers at once: others are told the last one, so that probes leave a thread for ``/health``."""
+
 _LEAST_DISK_GB = 0.1
 _GB = 1e9
 
@@ -68,14 +71,16 @@ Probe = Callable[[], float | None]
 
 _settings: Settings
 _pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="readiness")
+_askers = BoundedSemaphore(_MOST_ASKERS)
 _asked: dict[str, Future[Check]] = {}
+_last: "Readiness | None" = None
 _lock = Lock()
 
 
 def connect(settings: Settings) -> None:
     """Learn which neighbours there are."""
-    global _settings  # noqa: PLW0603 -- set once during assembly
-    _settings = settings
+    global _settings, _last
+    _settings, _last = settings, None
     _asked.clear()
 
 
@@ -86,6 +91,18 @@ def health() -> Health:
 
 def readiness() -> Readiness:
     """Ask every neighbour; one that does not answer within two seconds is down."""
+    global _last  # noqa: PLW0603 -- what a crowd is told
+    is_let_in = _askers.acquire(blocking=_last is None)
+    if not is_let_in and _last is not None:
+        return _last
+    try:
+        _last = _examine()
+        return _last
+    finally:
+        _askers.release()
+
+
+def _examine() -> Readiness:
     probes: dict[str, Probe | None] = {
         "database": db.ping,
         "migrations": _migrations,

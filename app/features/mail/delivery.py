@@ -118,12 +118,13 @@ def _due() -> AnySelect:
         earlier.attempts <= _KEEPS_ITS_TURN,
     )
     due = (Mail.status == "pending", Mail.due_at <= clock.now(), or_(Mail.user_id.is_(None), ~comes_first))
-    columns = (Mail.id, Mail.template, Mail.created_at, Mail.attempts, Mail.request_id)
-    return select(*columns).where(*due).order_by(Mail.due_at, Mail.id).limit(1)
+    columns = (Mail.id, Mail.template, Mail.created_at, Mail.attempts)
+    source = (Mail.request_id, Mail.trace_id, Mail.asked_by)
+    return select(*columns, *source).where(*due).order_by(Mail.due_at, Mail.id).limit(1)
 
 
 def _attempt(mail: Row) -> Outcome:
-    with _as_work_of(mail.request_id):
+    with _as_work_of(mail):
         try:
             return _sent(mail)
         except (Undecryptable, Unrenderable, MailRefused) as error:
@@ -189,9 +190,14 @@ def _settle(mail_id: UUID, outcome: Outcome) -> None:
 
 
 @contextmanager
-def _as_work_of(request_id: str | None) -> Iterator[None]:
-    """Let log lines carry the id of the request that caused the mail, and the trace of the task that sends it."""
-    token = origin.begin(Origin(request_id=request_id or uuid7_text(), trace_id=origin.current().trace_id))
+def _as_work_of(mail: Row) -> Iterator[None]:
+    """Let log lines carry the ids of the request that caused the mail, however long ago that was."""
+    source = Origin(
+        request_id=mail.request_id or uuid7_text(),
+        trace_id=mail.trace_id or origin.current().trace_id,
+        user_id=mail.asked_by,
+    )
+    token = origin.begin(source)
     try:
         yield
     finally:

@@ -15,7 +15,8 @@ class Mail(Model):
     """A mail that is to leave, or left. ``id`` makes its Message-ID, so a repetition can be told from another mail.
 
     ``sealed`` holds the recipient and what the template is filled with, as JSON; it is emptied once the mail left.
-    ``status`` is pending, sent or dead.
+    ``status`` is pending, sent or dead. ``request_id``, ``trace_id`` and ``asked_by``, who is often not the one written
+    to, are those of the request that caused the mail: its lines carry them, also after a restart.
     """
 
     __tablename__ = "mail_outbox"
@@ -32,3 +33,5 @@ class Mail(Model):
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(String(200), info=DELETED)
     request_id: Mapped[str | None] = mapped_column(String(64))
+    trace_id: Mapped[str | None] = mapped_column(String(32))
+    asked_by: Mapped[int | None]

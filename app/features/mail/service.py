@@ -59,6 +59,7 @@ def send(
     that what is asked for an unknown address costs the same. ``context`` fills the template.
     """
     now = clock.now()
+    source = origin.current()
     sealed = orjson.dumps({"to": to, "context": dict(context or {})})
     db.session().add(
         Mail(
@@ -69,7 +70,9 @@ def send(
             status="pending",
             created_at=now,
             due_at=now,
-            request_id=origin.current().request_id,
+            request_id=source.request_id,
+            trace_id=source.trace_id,
+            asked_by=source.user_id,
         )
     )
     db.session().flush()

@@ -13,7 +13,7 @@ from app.features.mail import delivery
 from app.features.mail import service as mail
 from app.infra import db
 from tests.conftest import Clock
-from tests.features.mail.conftest import minutes_until_due, rows, send, the_row
+from tests.features.mail.conftest import SECRET, minutes_until_due, rows, send, the_row
 from tests.postbox import Postbox
 from tests.world import World
 
@@ -73,15 +73,18 @@ class TestSent:
 
         assert len(box.received) == len(rows()) == 1
 
-    def test_carries_the_id_of_its_request_into_the_log(self, box: Postbox, lines: list[bytes]) -> None:
-        token = origin.begin(Origin("request-of-ada"))
-        send()
+    def test_carries_the_ids_of_its_request_into_the_log(self, world: World, box: Postbox, lines: list[bytes]) -> None:
+        token = origin.begin(Origin("request-of-ada", trace_id="a" * 32, ip="192.0.2.7", user_id=7))
+        send(user_id=8)
         origin.end(token)
+        world.with_settings(mail_url=box.url, secret_key=(SECRET,))  # as after a restart: nothing but the row is left
 
         mail.deliver_pending()
 
         told = [json.loads(line) for line in lines if b"mail sent" in line]
-        assert [line["request_id"] for line in told] == ["request-of-ada"]
+        assert [(line["request_id"], line["trace_id"], line["user_id"]) for line in told] == [
+            ("request-of-ada", "a" * 32, 7)
+        ]
         assert b"ada@engines.test" not in b"".join(lines)
 
     def test_is_not_repeated_because_the_database_could_not_note_it(

@@ -1,0 +1,83 @@
+"""The line before the views: as many at once as there are threads for them, the others wait their turn.
+
+The server has more threads than work at once: for those who wait in the line, and a few that nobody can take from the
+probes. So ``/health`` answers at once while every other thread waits for a database that hangs.
+"""
+
+import time
+from collections import deque
+from threading import Lock
+
+from app.core.config import Settings
+from app.core.errors import Unavailable
+
+_STALL_SECONDS = 0.5
+"""A line that is full is let grow as long as it moves: a crowd is no outage."""
+
+
+class Busy(Unavailable):
+    """The line is full and does not move, or one's turn did not come in time."""
+
+    message = "Too many requests at once. Try again in a moment."
+
+
+class Line:
+    """Turns, handed on in the order in which they were asked for."""
+
+    def __init__(self, *, turns: int, length: int, seconds: float) -> None:
+        self._lock = Lock()
+        self._free = turns
+        self._length = length
+        self._seconds = seconds
+        self._waiting: deque[Lock] = deque()
+        self._moved = time.monotonic()
+
+    def enter(self) -> None:
+        """Return when it is one's turn, or raise Busy."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                self._moved = time.monotonic()
+                return
+            if len(self._waiting) >= self._length and time.monotonic() - self._moved > _STALL_SECONDS:
+                raise Busy
+            mine = Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        if not mine.acquire(timeout=self._seconds):
+            self._give_up(mine)
+
+    def leave(self) -> None:
+        """Hand the turn on."""
+        with self._lock:
+            self._moved = time.monotonic()
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+    def _give_up(self, mine: Lock) -> None:
+        with self._lock:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                raise Busy
+        # Handed to us in the last moment: it is our turn after all.
+
+
+_line: Line
+
+
+def connect(settings: Settings) -> None:
+    """Open a line for the threads of this process."""
+    global _line  # noqa: PLW0603 -- set once during assembly
+    _line = Line(turns=settings.threads, length=settings.waiting, seconds=settings.database_pool_seconds)
+
+
+def enter() -> None:
+    """Wait for a turn, or raise Busy."""
+    _line.enter()
+
+
+def leave() -> None:
+    """Give the turn back."""
+    _line.leave()
