@@ -10,6 +10,7 @@ from app.core import clock
 from app.core.config import Settings
 from app.core.errors import Failure, NotFound
 from app.features.accounts import service as accounts
+from app.features.audit import service as audit
 from app.features.auth import service as auth
 from app.features.mail import service as mail
 from app.infra import db, metrics
@@ -64,6 +65,11 @@ def _read() -> Iterator[Figure]:
         backlog = mail.backlog()
         yield Figure("mail_outbox_depth", "Mails by status.", _labelled("status", backlog.depth))
         yield Figure("mail_outbox_oldest_seconds", "How long the oldest mail waits.", [({}, backlog.oldest_seconds)])
+        chain = audit.watched()
+        yield Figure("audit_chain_intact", "0 if the audit chain is broken.", [({}, 0 if chain.fault else 1)])
+        verified = 0 if chain.verified_at is None else chain.verified_at.timestamp()
+        meaning = "When the whole audit chain was last found intact, 0 if never."
+        yield Figure("audit_chain_verified_timestamp_seconds", meaning, [({}, verified)])
 
 
 def _labelled(label: str, values: dict[str, int]) -> Iterable[tuple[dict[str, str], float]]:

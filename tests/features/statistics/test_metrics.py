@@ -2,8 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.features.audit import service as audit
 from app.infra import metrics
 from tests.api import Api, a_user
+from tests.conftest import Clock
+from tests.features.audit.test_audit_chain import tamper
 from tests.world import World
 
 TOKEN = "a-token-for-prometheus"
@@ -102,6 +105,23 @@ class TestFigures:
         assert value(shown, 'app_users{state="active"}') == 1
         assert value(shown, 'app_users{state="disabled"}') == 1
         assert value(shown, 'app_active_users{window="day"}') == 1
+
+    def test_show_that_the_audit_chain_was_not_verified_yet(self, shown: Api) -> None:
+        assert value(shown, "audit_chain_intact") == 1
+        assert value(shown, "audit_chain_verified_timestamp_seconds") == 0
+
+    def test_show_when_the_audit_chain_was_verified(self, shown: Api, clock: Clock) -> None:
+        audit.look()
+
+        assert value(shown, "audit_chain_intact") == 1
+        assert value(shown, "audit_chain_verified_timestamp_seconds") == clock.at.timestamp()
+
+    def test_show_that_the_audit_chain_is_broken(self, shown: Api) -> None:
+        Api(shown.app).as_(a_user())
+        tamper("UPDATE audit_events SET outcome = 'failure'")
+        audit.look()
+
+        assert value(shown, "audit_chain_intact") == 0
 
     def test_statements_are_timed(self, shown: Api) -> None:
         before = value(shown, "database_query_duration_seconds_count") or 0
