@@ -38,6 +38,19 @@ class Receiver:
     def was_in_chat(self, status: str, alert: str) -> bool:
         return any(line["attachments"][0]["title"].startswith(f"{status}: {alert} ") for line in self.chat)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether everything that anybody was told of is over."""
+        last = {
+            line["attachments"][0]["title"].partition(": ")[2]: line["attachments"][0]["title"] for line in self.chat
+        }
+        pages = {page["dedup_key"]: page["event_action"] for page in self.pager}
+        return all(title.startswith("resolved") for title in last.values()) and set(pages.values()) <= {"resolve"}
+
+    def forget(self) -> None:
+        self.chat.clear()
+        self.pager.clear()
+
     def was_paged(self, action: str, summary: str) -> bool:
         """Tell whether an incident was triggered with this summary and then, if that is asked, resolved."""
         keys = {page["dedup_key"] for page in self.pager if page.get("payload", {}).get("summary") == summary}
@@ -95,6 +108,7 @@ def watching(folder: Path, *, target: str, receiver: Receiver) -> Iterator[Prome
     prometheus, alertmanager = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     _write_rules(folder)
     config = hurry(rules.load(rules.FOLDER / "prometheus.yml"))
+    config["global"]["scrape_interval"] = "1s"  # which is also how long a scrape may take
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [alertmanager]
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))

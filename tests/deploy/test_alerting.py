@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
 from tests import live, servers
 from tests.deploy import alerting, dashboards, rules
-from tests.serving.http import send_json
+from tests.serving.http import send, send_json
 from tests.world import PASSWORD, SERVICES
 
 pytestmark = [
@@ -50,10 +49,15 @@ class Scene:
         self.service.enter_context(live.running(self.var, **self.settings))
 
     def ask(self) -> bool:
-        """Have the service answer, which is when it looks after Redis."""
-        for _ in range(4):
-            urlopen(f"{self.url}/", timeout=5).close()
+        """Have the service answer, as users and balancers do, which is when it looks after Redis."""
+        for path in ("/readiness", "/"):
+            send(f"{self.url}{path}")
         return True
+
+    def is_calm(self) -> bool:
+        """Tell whether Prometheus sees the service and nothing is amiss, nor anybody told that it were."""
+        seen = self.prometheus.query('up{job="carboy"} == 1')
+        return bool(seen) and not self.prometheus.query("ALERTS") and self.receiver.is_quiet
 
     def told(self) -> str:
         return f"{self.receiver.chat}\n{self.receiver.pager}\n{self.prometheus.query('ALERTS')}"
@@ -77,6 +81,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         prometheus = around.enter_context(watch)
         url = f"http://127.0.0.1:{port}"
         yield Scene(service, url, settings, folder / "service", redis, prometheus, receiver)
+
+
+@pytest.fixture(autouse=True)
+def calm(scene: Scene) -> None:
+    live.wait_until(lambda: scene.ask() and scene.is_calm(), scene.told)
+    scene.receiver.forget()
 
 
 def summary(alert: str) -> str:
