@@ -79,6 +79,7 @@ TASKS = (
     mail_tasks.deliver,
     mail_tasks.forget_old,
     audit_tasks.prune,
+    audit_tasks.watch,
     auth_tasks.forget_ended_sessions,
     auth_tasks.forget_expired_links,
     auth_tasks.forget_old_guesses,

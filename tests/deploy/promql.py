@@ -7,7 +7,7 @@ _STRING = re.compile(r'"([^"]*)"')
 _SELECTOR = re.compile(r"([a-zA-Z_][\w:]*)\s*\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
-_DURATION = re.compile(r"\[\w+\]|\boffset\s+\w+")
+_DURATION = re.compile(r"\[[\w:]+\]|\boffset\s+\w+")
 _WORD = re.compile(r"(?<![\w.:])[a-zA-Z_][\w:]*(?!\s*\()\b(?!\s*\()")
 _KEYWORDS = {"and", "or", "unless", "bool"}
 

@@ -59,7 +59,7 @@ def append(event: AuditEvent) -> None:
         .one()
     )
     event.seq = head.seq
-    event.hash = _link(event, head.hash)
+    event.hash = link(event, head.hash)
     db.session().add(event)
     db.session().flush()
     _change_head(hash=event.hash)
@@ -73,9 +73,9 @@ def verify() -> Verification:
     beyond the one that is read after them. If the front was let go meanwhile, it is read again.
     """
     while True:
-        before = _head()
+        before = ends()
         found = _verify(before)
-        after = _head()
+        after = ends()
         if found.fault is None or before is None or after is None or before.pruned_seq == after.pruned_seq:
             return found
 
@@ -93,7 +93,7 @@ def prune(*, before: datetime) -> int:
     for event in batch:
         if event.at >= before or event.seq >= head.seq:
             break
-        if event.seq != seq + 1 or event.hash != _link(event, previous):
+        if event.seq != seq + 1 or event.hash != link(event, previous):
             raise BrokenChain
         seq, previous = event.seq, event.hash
     if seq == pruned:
@@ -119,20 +119,21 @@ def _verify(head: Row[*tuple[Any, ...]] | None) -> Verification:
             return found(f"row {event.seq} is before the kept part, which begins with row {begins}")
         if event.seq != seq + 1:
             return found(f"row {seq + 1} is missing")
-        if event.hash != _link(event, previous):
+        if event.hash != link(event, previous):
             return found(f"row {event.seq} was changed")
         previous, seq = event.hash, event.seq
         if head is not None and seq <= head.seq:
             at_head = previous
     if head is None or seq < head.seq or at_head != head.hash:
         return found(f"the rows after {seq} are missing")
-    last = _head()
+    last = ends()
     if last is None or last.seq < seq:
         return found(f"row {seq} was added past the head")
     return found()
 
 
-def _head() -> Row[*tuple[Any, ...]] | None:
+def ends() -> Row[*tuple[Any, ...]] | None:
+    """Return both ends of the chain."""
     return db.session().execute(select(*AuditHead.__table__.c)).one_or_none()
 
 
@@ -152,7 +153,8 @@ def _all() -> Iterator[AuditEvent]:
         begin = batch[-1].seq + 1
 
 
-def _link(event: AuditEvent, previous: str) -> str:
+def link(event: AuditEvent | Row[*tuple[Any, ...]], previous: str) -> str:
+    """Return the hash of an event that hangs on the hash of the one before."""
     row = [
         previous,
         event.seq,

@@ -51,3 +51,18 @@ class AuditHead(Model):
     pruned_seq: Mapped[int] = mapped_column(default=0, server_default="0")
     pruned_hash: Mapped[str | None] = mapped_column(String(64))
     pruned_at: Mapped[datetime | None]
+
+
+class AuditWatch(Model):
+    """How far the chain was verified in the present round, and what was found: one row, the same for all processes.
+
+    ``verified_at`` is when a round last ended at the head without a fault.
+    """
+
+    __tablename__ = "audit_watch"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    fault: Mapped[str | None] = mapped_column(String(200))
+    verified_at: Mapped[datetime | None]

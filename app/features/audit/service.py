@@ -16,6 +16,7 @@ from app.features.audit import chain
 from app.features.audit.chain import BrokenChain, Verification, append, verify
 from app.features.audit.models import AuditEvent
 from app.features.audit.personal import held_of
+from app.features.audit.watch import Watch, look, watched
 from app.infra import db
 from app.infra.listing import Listing
 from app.infra.query import Row
@@ -26,13 +27,16 @@ __all__ = [
     "Event",
     "Party",
     "Verification",
+    "Watch",
     "connect",
     "held_of",
     "list_events",
+    "look",
     "prune",
     "record",
     "record_refusal",
     "verify",
+    "watched",
 ]
 
 Target = tuple[str, object]

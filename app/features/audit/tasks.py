@@ -6,3 +6,4 @@ from app.features.audit import service as audit
 from app.infra.queue import task
 
 prune = task("audit.prune", every=timedelta(days=1), unit=False)(audit.prune)
+watch = task("audit.watch", every=timedelta(minutes=1), unit=False)(audit.look)

@@ -8,6 +8,7 @@ from app.core.config import Settings
 from app.core.errors import Failure, NotFound
 from app.features.accounts import service as accounts
 from app.features.api_keys import service as api_keys
+from app.features.audit import service as audit
 from app.features.auth import service as auth
 from app.features.factors import service as factors
 from app.features.mail import service as mail
@@ -53,6 +54,9 @@ def _figures() -> list[Figure]:
         census, backlog = accounts.take_census(), mail.backlog()
         registered = {"day": accounts.count_registered(day), "month": accounts.count_registered(month)}
         active = {"day": auth.count_active(day), "month": auth.count_active(month)}
+        chain = audit.watched()
+        verified = 0 if chain.verified_at is None else chain.verified_at.timestamp()
+        meaning = "When the whole audit chain was last found intact, 0 if never."
         return [
             Figure("app_users", "Accounts by state.", _labelled("state", census.states)),
             Figure("app_registrations", "Accounts made in the last day and month.", _labelled("window", registered)),
@@ -60,6 +64,8 @@ def _figures() -> list[Figure]:
             Figure("app_adoption", "Users who use a feature.", _labelled("feature", _adoption(census))),
             Figure("mail_outbox_depth", "Mails by status.", _labelled("status", backlog.depth)),
             Figure("mail_outbox_oldest_seconds", "How long the oldest mail waits.", [({}, backlog.oldest_seconds)]),
+            Figure("audit_chain_intact", "0 if the audit chain is broken.", [({}, 0 if chain.fault else 1)]),
+            Figure("audit_chain_verified_timestamp_seconds", meaning, [({}, verified)]),
         ]
 
 

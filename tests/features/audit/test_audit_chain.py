@@ -29,7 +29,7 @@ def without_triggers() -> Iterator[Connection]:
     """Give a connection whose changes nothing refuses, as somebody has who owns the database."""
     statements = {
         True: ["SET LOCAL session_replication_role = replica"],
-        False: ["DROP TRIGGER audit_events_no_update", "DROP TRIGGER audit_events_no_delete"],
+        False: [f"DROP TRIGGER IF EXISTS audit_events_no_{act}" for act in ("update", "delete")],
     }
     with db.engine().begin() as connection:
         for statement in statements[SERVICES]:

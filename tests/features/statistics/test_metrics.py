@@ -4,9 +4,11 @@ import pytest
 
 from app.core.errors import Unavailable
 from app.features.accounts import service as accounts
+from app.features.audit import service as audit
 from app.infra import db, metrics
 from tests.api import Api, a_user
 from tests.conftest import Clock
+from tests.features.audit.test_audit_chain import tamper
 from tests.stepup import a_key
 from tests.world import World, counted_statements
 
@@ -168,6 +170,23 @@ class TestFigures:
         metrics.stop()
 
         assert refused == 3
+
+    def test_show_that_the_audit_chain_was_not_verified_yet(self, shown: Api) -> None:
+        assert value(shown, "audit_chain_intact") == 1
+        assert value(shown, "audit_chain_verified_timestamp_seconds") == 0
+
+    def test_show_when_the_audit_chain_was_verified(self, shown: Api, clock: Clock) -> None:
+        audit.look()
+
+        assert value(shown, "audit_chain_intact") == 1
+        assert value(shown, "audit_chain_verified_timestamp_seconds") == clock.at.timestamp()
+
+    def test_show_that_the_audit_chain_is_broken(self, shown: Api) -> None:
+        Api(shown.app).as_(a_user())
+        tamper("UPDATE audit_events SET outcome = 'failure'")
+        audit.look()
+
+        assert value(shown, "audit_chain_intact") == 0
 
     def test_statements_are_timed(self, shown: Api) -> None:
         before = value(shown, "database_query_duration_seconds_count") or 0
