@@ -12,7 +12,7 @@ from tests import servers
 from tests.serving.http import Reply, send
 
 PROBES = 25
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.1
 
 
 def freeze(server: servers.Server) -> None:

@@ -27,6 +27,8 @@ CLIENTS = 40
 """More than may work and wait together."""
 
 BOUND_MS = 50.0
+"""Or three times what it takes with everything up: the machine may be busy with more than this test."""
+
 READINESS_SECONDS = 2.0 + 1.0
 """The limit of a check, and a margin for a machine that is busy with the load."""
 
@@ -39,6 +41,7 @@ class House:
     database: servers.Server
     redis: servers.Server
     broker: servers.Server
+    token: str
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +61,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                 WAITING=str(WAITING),
                 DATABASE_STATEMENT_SECONDS="1",
                 DATABASE_POOL_SECONDS="1",
+                EMAIL_VERIFICATION="optional",
             )
         )
-        yield House(server, database, redis, broker)
+        yield House(server, database, redis, broker, token(server.url))
 
 
-def a_guess(url: str) -> Reply:
-    """Try to sign in as nobody, which reads and writes the database."""
-    return send_json(f"{url}/auth/login", {"username": "nobody", "password": "Wrong-Horse-7-Battery"})
+def token(url: str) -> str:
+    """Register somebody and sign in."""
+    person = {"username": "ada", "password": "Correct-Horse-7-Battery"}
+    send_json(f"{url}/auth/register", {**person, "email": "ada@engines.test"})
+    return str(send_json(f"{url}/auth/login", person).json["data"]["access_token"])
 
 
 OUTAGES = [
@@ -86,8 +92,12 @@ class TestHealth:
         url = house.server.url
         neighbours = [getattr(house, name) for name in names]
 
-        with crowd(lambda: a_guess(url), clients=CLIENTS) as seen:
-            wait_until(lambda: seen[401] + seen[429] >= CLIENTS)
+        def ask() -> Reply:
+            return send(f"{url}/auth/me", Authorization=f"Bearer {house.token}")
+
+        with crowd(ask, clients=CLIENTS) as seen:
+            wait_until(lambda: seen[200] >= CLIENTS, lambda: str(seen))
+            usual = median(health_milliseconds(url))
             for neighbour in neighbours:
                 harm(neighbour)
             took = health_milliseconds(url)
@@ -97,9 +107,9 @@ class TestHealth:
             for neighbour in neighbours:
                 mend(neighbour)
             wait_until(lambda: send(f"{url}/readiness").json["status"] == "ready", lambda: house.server.output[-3000:])
-            recovered = a_guess(url).status
+            recovered = ask().status
 
-        assert median(took) < BOUND_MS, took
+        assert median(took) < max(BOUND_MS, 3 * usual), (usual, took)
         assert readiness.status == (503 if "database" in names else 200)
         assert readiness.json["status"] == ("not_ready" if "database" in names else "degraded")
         checks = readiness.json["checks"]
@@ -107,6 +117,6 @@ class TestHealth:
             "queue" if name == "broker" else name for name in names
         }
         assert seconds < READINESS_SECONDS
-        assert recovered in {401, 429}
+        assert recovered == 200
         assert house.server.process.poll() is None
-        assert set(seen) <= {401, 429, 503}
+        assert set(seen) <= {200, 503}

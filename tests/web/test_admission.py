@@ -1,0 +1,124 @@
+"""The line before the views: turns in order, a bound on waiting, and probes that pass it."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from app.web import admission
+from app.web.admission import Busy, Line
+from tests.api import Api
+from tests.world import World
+
+SECONDS = 10.0
+
+
+@pytest.fixture
+def stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line counts as stalled at once."""
+    monkeypatch.setattr(admission, "_STALL_SECONDS", -1.0)
+
+
+def wait_for_waiting(line: Line, count: int) -> None:
+    ends = time.monotonic() + SECONDS
+    while len(line._waiting) < count:
+        assert time.monotonic() < ends
+
+
+class TestLine:
+    def test_hands_turns_on_in_the_order_of_asking(self) -> None:
+        line = Line(turns=1, length=8, seconds=SECONDS)
+        order: list[int] = []
+
+        def work(number: int) -> None:
+            line.enter()
+            order.append(number)
+            line.leave()
+
+        line.enter()
+        with ThreadPoolExecutor(5) as threads:
+            for number in range(5):
+                threads.submit(work, number)
+                wait_for_waiting(line, number + 1)
+            line.leave()
+
+        assert order == [0, 1, 2, 3, 4]
+
+    def test_lets_no_more_work_at_once_than_there_are_turns(self) -> None:
+        line = Line(turns=3, length=64, seconds=SECONDS)
+        working: list[int] = []
+        most: list[int] = []
+
+        def work(number: int) -> None:
+            line.enter()
+            working.append(number)
+            most.append(len(working))
+            Event().wait(0.001)
+            working.remove(number)
+            line.leave()
+
+        with ThreadPoolExecutor(20) as threads:
+            list(threads.map(work, range(200)))
+
+        assert max(most) == 3
+        assert line._free == 3
+
+    def test_refuses_who_waits_too_long_and_forgets_them(self) -> None:
+        line = Line(turns=1, length=8, seconds=0.01)
+        line.enter()
+
+        with pytest.raises(Busy):
+            line.enter()
+        line.leave()
+
+        line.enter()
+        assert len(line._waiting) == 0
+
+    def test_refuses_at_once_when_it_is_full_and_does_not_move(self, stalled: None) -> None:
+        line = Line(turns=1, length=0, seconds=SECONDS)
+        line.enter()
+        started = time.monotonic()
+
+        with pytest.raises(Busy):
+            line.enter()
+
+        assert time.monotonic() - started < SECONDS / 2
+
+    def test_grows_as_long_as_it_moves(self) -> None:
+        line = Line(turns=1, length=0, seconds=SECONDS)
+        line.enter()
+
+        with ThreadPoolExecutor(1) as threads:
+            later = threads.submit(line.enter)
+            wait_for_waiting(line, 1)
+            line.leave()
+
+            assert later.result(SECONDS) is None
+
+
+class TestViews:
+    @pytest.fixture
+    def full(self, world: World) -> Api:
+        """An instance all of whose threads are at work, and which lets nobody wait."""
+        api = Api(world.with_settings(threads=1, waiting=0, database_pool_seconds=0.01))
+        admission.enter()
+        return api
+
+    @pytest.mark.parametrize("path", ["/api/v1/visits", "/auth/me", "/"])
+    def test_tell_others_to_come_back(self, full: Api, path: str) -> None:
+        answer = full.get(path, headers={"Accept": "application/json"})
+
+        assert (answer.status_code, answer.code) == (503, "UNAVAILABLE")
+        assert int(answer.headers["Retry-After"]) >= 1
+
+    @pytest.mark.parametrize("path", ["/health", "/healthz", "/readiness"])
+    def test_of_probes_wait_for_nobody(self, full: Api, path: str) -> None:
+        assert full.get(path).status_code == 200
+
+    def test_give_their_turn_back_though_they_fail(self, world: World) -> None:
+        api = Api(world.with_settings(threads=1, waiting=0, database_pool_seconds=0.01))
+
+        answers = [api.get("/auth/me").status_code for _ in range(3)]
+
+        assert answers == [401, 401, 401]
