@@ -24,8 +24,16 @@ _CONNECT_SECONDS = 3
 
 def create(settings: Settings) -> Engine:
     """Return the engine for DATABASE_URL with its pool: as many connections as threads, none beyond."""
-    engine = (_postgres if settings.database.startswith("postgresql") else _sqlite)(
+    engine = make(settings, settings.database)
+    _measure(engine)
+    return engine
+
+
+def make(settings: Settings, url: str) -> Engine:
+    """Return an engine for any database, which the metrics do not hear of."""
+    return (_postgres if url.startswith("postgresql") else _sqlite)(
         settings,
+        url,
         poolclass=QueuePool,
         pool_size=settings.pool_size,
         max_overflow=0,
@@ -36,8 +44,6 @@ def create(settings: Settings) -> Engine:
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
-    _measure(engine)
-    return engine
 
 
 def _measure(engine: Engine) -> None:
@@ -74,10 +80,10 @@ def is_away(error: object) -> bool:
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | refuses)
 
 
-def _postgres(settings: Settings, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
+def _postgres(settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
     milliseconds = int(settings.database_statement_seconds * 1000)
     engine = create_engine(
-        settings.database,
+        url,
         connect_args={
             "autocommit": True,
             "connect_timeout": _CONNECT_SECONDS,
@@ -93,12 +99,12 @@ def _postgres(settings: Settings, **pool: Any) -> Engine:  # noqa: ANN401 -- key
     return engine
 
 
-def _sqlite(settings: Settings, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
-    path = make_url(settings.database).database
+def _sqlite(_settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
+    path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        settings.database,
+        url,
         connect_args={"isolation_level": None, "timeout": _BUSY_SECONDS, "check_same_thread": False},
         paramstyle="named",
         **pool,

@@ -27,6 +27,9 @@ from app.features.auth import link_routes, mfa_routes, passkey_routes
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.auth import tasks as auth_tasks
+from app.features.backups import cli as backups_cli
+from app.features.backups import service as backups
+from app.features.backups import tasks as backups_tasks
 from app.features.factors import service as factors
 from app.features.health import routes as health_routes
 from app.features.health import service as health
@@ -79,6 +82,7 @@ TASKS = (
     auth_tasks.forget_old_guesses,
     idempotency_tasks.forget_old,
     privacy_tasks.erase_due,
+    backups_tasks.run_due,
 )
 
 
@@ -97,6 +101,7 @@ def install(app: Flask, settings: Settings) -> None:
     oidc.connect(settings, keyring)
     visits.connect(keyring)
     health.connect(settings)
+    backups.connect(settings, keyring)
     statistics.connect(settings)
     reference.connect(settings)
     caller.plug(auth.identify, key=api_keys.identify)
@@ -106,6 +111,7 @@ def install(app: Flask, settings: Settings) -> None:
     accounts.when_created(auth.welcome)
     auth.also_signs_in(oidc.has_identity)
     auth.when_reclaimed(oidc.erase)
+    backups.when_restored(privacy.erase_again)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     queue.register(TASKS)
@@ -132,6 +138,7 @@ def _install_commands(root: click.Group) -> None:
     root.add_command(audit_cli.commands)
     root.add_command(mail_cli.commands)
     root.add_command(privacy_cli.commands)
+    root.add_command(backups_cli.commands)
     auth_cli.register(root)
     accounts_cli.register(root)
 

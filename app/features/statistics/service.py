@@ -11,6 +11,7 @@ from app.core.config import Settings
 from app.core.errors import Failure, NotFound
 from app.features.accounts import service as accounts
 from app.features.auth import service as auth
+from app.features.backups import service as backups
 from app.features.mail import service as mail
 from app.infra import db, metrics
 from app.infra.metrics import CONTENT_TYPE, Figure
@@ -64,6 +65,7 @@ def _read() -> Iterator[Figure]:
         backlog = mail.backlog()
         yield Figure("mail_outbox_depth", "Mails by status.", _labelled("status", backlog.depth))
         yield Figure("mail_outbox_oldest_seconds", "How long the oldest mail waits.", [({}, backlog.oldest_seconds)])
+        yield from backups.figures()
 
 
 def _labelled(label: str, values: dict[str, int]) -> Iterable[tuple[dict[str, str], float]]:
