@@ -48,10 +48,10 @@ def make(place: Shelf, advance: Advance) -> Made:
         archive.write(target, members, key=place.keys[0])
         seconds = time.perf_counter() - started
         size = target.stat().st_size
-        with db.apart():
-            records.keep(name=target.name, created_at=at, size=size, milliseconds=int(seconds * 1000))
-            detail = {"backup": target.name, "bytes": size}
-            audit.record("backup_created", actor=OPERATOR, detail=detail)
+        if records.are_kept():
+            with db.apart():
+                records.keep(name=target.name, created_at=at, size=size, milliseconds=int(seconds * 1000))
+                audit.record("backup_created", actor=OPERATOR, detail={"backup": target.name, "bytes": size})
         pruned = prune_within(place)
     return Made(target.name, size, sum(told.rows.values()), told.files, seconds, len(pruned))
 
@@ -63,7 +63,9 @@ def prune(place: Shelf) -> list[str]:
 
 
 def prune_within(place: Shelf) -> list[str]:
-    """Do the same for who has the folder already."""
+    """Do the same for who has the folder already; nothing goes while nobody knows which backup was verified."""
+    if not records.are_kept():
+        return []
     newest = records.newest_verified()
     gone = place.prune(verified=newest.name if newest else None)
     with db.apart():

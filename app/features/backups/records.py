@@ -7,9 +7,10 @@ from sqlalchemy import delete, func, select
 
 from app.core import clock
 from app.core.caller import OPERATOR
+from app.core.errors import Unavailable
 from app.features.audit import service as audit
 from app.features.backups.models import BackupRecord
-from app.infra import db
+from app.infra import db, migrations
 from app.infra.query import Query, Row
 
 _BACKUPS = BackupRecord.__table__.c
@@ -19,6 +20,14 @@ _VERIFIED = Query(
 )
 _LAST_VERIFIED = Query(select(func.max(_BACKUPS.verified_at).label("at")))
 _NAMED = Query(select(_BACKUPS.name, _BACKUPS.verified_at))
+
+
+def are_kept() -> bool:
+    """Tell whether the database can note anything: before a migration, and where none runs, backups work as well."""
+    try:
+        return migrations.current() is not None and not migrations.are_pending()
+    except Unavailable:
+        return False
 
 
 def newest() -> Row | None:

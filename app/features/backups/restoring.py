@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.core import clock
 from app.core.caller import OPERATOR
-from app.core.errors import Conflict, Failure
+from app.core.errors import Conflict
 from app.features.audit import service as audit
 from app.features.backups import erasures, manifest, records
 from app.features.backups.making import Advance
@@ -198,12 +198,9 @@ def _note(path: Path, told: Manifest, *, event: str = "backup_verified") -> None
 
 
 def _noted(record: Callable[[], None]) -> bool:
-    """Note something in the database if there is one: a backup can be tried where none runs."""
-    try:
-        if migrations.current() is None or migrations.are_pending():
-            return False
-        with db.apart():
-            record()
-    except Failure:
+    """Note something in the database if it can."""
+    if not records.are_kept():
         return False
+    with db.apart():
+        record()
     return True

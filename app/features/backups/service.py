@@ -14,7 +14,7 @@ from app.features.backups.making import Advance, Made
 from app.features.backups.manifest import MadeByNewerRelease, Manifest
 from app.features.backups.restoring import BackupFaulty, NotEmpty, OtherDatabase, Restored, SecretMissing
 from app.features.backups.shelf import BackupRunning, FolderUnusable, Shelf
-from app.infra import archive, db, migrations
+from app.infra import archive, db
 from app.infra.metrics import Figure
 
 __all__ = [
@@ -149,10 +149,7 @@ def _figure(name: str, meaning: str, value: float) -> Figure:
 
 
 def _verified() -> dict[str, datetime]:
-    try:
-        return records.verified() if migrations.current() is not None and not migrations.are_pending() else {}
-    except Failure:
-        return {}
+    return records.verified() if records.are_kept() else {}
 
 
 def _told(path: Path) -> tuple[Manifest | None, str | None]:
