@@ -43,7 +43,7 @@ class WrongKey(Conflict):
 
     code = "BACKUP_WRONG_KEY"
     message = (
-        "No key opens this backup. Put the age key that it was made with at the end of BACKUP_KEY, or the secret that"
+        "No key opens this backup, unless its beginning is damaged. Put the age key that it was made with at the end of BACKUP_KEY, or the secret that"
         " was in use then at the end of SECRET_KEY."
     )
 
@@ -74,8 +74,10 @@ def write(target: Path, members: Sequence[Member], *, key: str) -> None:
         with room_is_needed(), private(partial) as file:
             sealed = _Heard(file)
             with _flowing(lambda pipe: _pack(pipe, members)) as plain:
-                pyrage.encrypt_io(plain, sealed, [recipient])
-                sealed.complain()
+                try:
+                    pyrage.encrypt_io(plain, sealed, [recipient])
+                finally:
+                    sealed.complain()  # says more than what the library raises, if it raises at all
             file.flush()
             os.fsync(file.fileno())
             partial.rename(target)
