@@ -43,8 +43,8 @@ class WrongKey(Conflict):
 
     code = "BACKUP_WRONG_KEY"
     message = (
-        "No key opens this backup, unless its beginning is damaged. Put the age key that it was made with at the end of BACKUP_KEY, or the secret that"
-        " was in use then at the end of SECRET_KEY."
+        "No key opens this backup, unless its beginning is damaged. Put the age key that it was made with at the end of"
+        " BACKUP_KEY, or the secret that was in use then at the end of SECRET_KEY."
     )
 
 

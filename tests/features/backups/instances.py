@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from tests.live import ROOT, environment
 from tests.world import SERVICES
 
-SECRET = "a secret of the drill, thirty-two characters and more"  # noqa: S105 -- protects nothing
+SECRET = "a secret of the drill, thirty-two characters and more"
 FLASK = [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py")]
 
 
@@ -56,7 +56,7 @@ class Instance:
 
 @contextmanager
 def instance(var: Path, url: str) -> Iterator[Instance]:
-    """Make an instance on an empty database of this world, gone afterwards; ``url`` is of the server, if there is one."""
+    """Make an instance on an empty database of this world, gone afterwards; ``url`` tells the server."""
     var.mkdir()
     made = Instance(var, settings={"SECRET_KEY": SECRET})
     if SERVICES:

@@ -3,6 +3,7 @@
 ``pytest -s`` shows how much was lost (RPO) and how long it took (RTO).
 """
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,17 +11,30 @@ from http.client import HTTPException
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 
 import pytest
 
 from tests.features.backups.instances import Instance, instance
 from tests.live import LiveServer, running, wait_until
-from tests.serving.http import call
-from tests.world import World
+from tests.serving.http import send
+from tests.world import SERVICES, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.serving]
 
 PASSWORD = "Correct-Horse-7-Battery"
+
+
+def post(server: LiveServer, path: str, body: dict[str, str]) -> int:
+    return send(server.url + path, "POST", json.dumps(body).encode(), Content_Type="application/json").status
+
+
+def register(server: LiveServer, name: str) -> int:
+    return post(server, "/auth/register", {"username": name, "email": f"{name}@navy.test", "password": PASSWORD})
+
+
+def sign_in(server: LiveServer, name: str) -> int:
+    return post(server, "/auth/login", {"username": name, "password": PASSWORD})
 
 
 class Writer:
@@ -32,7 +46,7 @@ class Writer:
         self._thread = Thread(target=self._write)
         self.promised: list[tuple[float, str]] = []
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> Self:
         self._thread.start()
         wait_until(lambda: len(self.promised) > 5)
         return self
@@ -47,8 +61,7 @@ class Writer:
                 return
             name = f"person{number}"
             with suppress(OSError, HTTPException):
-                person = {"username": name, "email": f"{name}@navy.test", "password": PASSWORD}
-                if call(self._server, "POST", "/auth/register", person)[0] == 201:
+                if register(self._server, name) == 201:
                     self.promised.append((time.time(), name))
 
 
@@ -56,10 +69,6 @@ class Writer:
 def drilled(world: World, tmp_path: Path) -> Iterator[Instance]:
     with instance(tmp_path / "drill", world.settings.database_url) as made:
         yield made
-
-
-def sign_in(server: LiveServer, name: str) -> int:
-    return call(server, "POST", "/auth/login", {"username": name, "password": PASSWORD})[0]
 
 
 def test_an_instance_comes_back_with_everything_that_was_promised_before_its_backup(drilled: Instance) -> None:
@@ -70,7 +79,6 @@ def test_an_instance_comes_back_with_everything_that_was_promised_before_its_bac
         begun = time.time()
         made = drilled.run("backup", "create")
         wait_until(lambda: writer.promised[-1][0] > begun + 1)
-        session = call(server, "POST", "/auth/login", {"username": "person0", "password": PASSWORD})
         server.process.kill()
     destroyed = time.time()
     drilled.destroy()
@@ -81,37 +89,40 @@ def test_an_instance_comes_back_with_everything_that_was_promised_before_its_bac
     restored = drilled.run("backup", "restore", made.partition(":")[0])
     chain = drilled.run("audit", "verify")
     with running(drilled.var, **drilled.settings) as server:
-        answers = [sign_in(server, name) for at, name in writer.promised if at < begun]
+        answers = [sign_in(server, writer.promised[0][1])]
         signed_in = time.time()
+        answers += [sign_in(server, name) for at, name in writer.promised if at < begun]
         lost = [at for at, name in writer.promised if at >= begun and sign_in(server, name) != 200]
-        anew = call(
-            server, "POST", "/auth/register", {"username": "later", "email": "later@navy.test", "password": PASSWORD}
-        )
+        anew = register(server, "later")
 
     print(f"\nRPO {destroyed - min(lost):.1f} s ({len(lost)} of {len(writer.promised)} registrations)")  # noqa: T201 -- what the drill is for
     print(f"RTO {signed_in - destroyed:.1f} s")  # noqa: T201 -- as above
-    assert session[0] == 200
     assert set(answers) == {200}
     assert len(answers) > 5
-    assert len(lost) < len(writer.promised) - len(answers) + 1
-    assert anew[0] == 201
+    assert lost
+    assert anew == 201
     assert "unbroken" in chain
     assert "1 files" in restored
     assert (files / "cd").read_bytes() == b"a stored file" * 1000
 
 
+def kill_while_it_works(drilled: Instance, pause: float) -> None:
+    process = drilled.start("backup", "create")
+    wait_until(lambda: process.poll() is not None or any((drilled.var / "backups").glob(".work-*/*")))
+    time.sleep(pause)
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.skipif(not SERVICES, reason="starts eight processes: once is enough, and this world has time")
 class TestKilled:
     def test_backups_leave_nothing_half_and_the_next_one_cleans_up(self, drilled: Instance) -> None:
         drilled.run("init-db")
         drilled.run("seed", "--users", "3000")
         folder = drilled.var / "backups"
 
-        for pause in (0.0, 0.05, 0.1):
-            process = drilled.start("backup", "create")
-            wait_until(lambda: any(folder.glob(".work-*")) or process.poll() is not None)
-            time.sleep(pause)
-            process.kill()
-            process.communicate()
+        for pause in (0.0, 0.03, 0.1):
+            kill_while_it_works(drilled, pause)
         whole = [path.name for path in folder.glob("*.age")]
         listed = drilled.run("backup", "list")
         drilled.run("backup", "create")
