@@ -1,4 +1,4 @@
-import pyrage
+import pyrage  # type: ignore[import-untyped]  # it has no types
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -247,7 +247,11 @@ class TestErasures:
         clock.advance(hours=1)
         erasures.note(tmp_path, 2)
 
-        count = erasures.repeat(tmp_path, since=made_at, erase=lambda number: bool(erased.append(number)) or True)
+        def erase(number: int) -> bool:
+            erased.append(number)
+            return True
+
+        count = erasures.repeat(tmp_path, since=made_at, erase=erase)
 
         assert (count, erased) == (1, [2])
 
