@@ -50,6 +50,10 @@ class Keyring:
             except (InvalidTag, ValueError):  # ValueError: too short for a nonce
                 continue
 
+    def keys(self, purpose: str) -> tuple[bytes, ...]:
+        """Return 32 bytes from each secret, newest first, for a library that encrypts by itself."""
+        return tuple(_derive(secret, purpose) for secret in self._secrets)
+
     def fingerprint(self, purpose: str, value: str) -> str:
         """Replace a value by one that tells equal from different and nothing else."""
         return hmac.new(_derive(self._secrets[0], purpose), value.encode(), sha256).hexdigest()

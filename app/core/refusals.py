@@ -15,6 +15,7 @@ _TOKEN_LENGTH = 16
 _OWASP_MEMORY_KIB, _OWASP_TIME_COST = 19456, 2
 _QUOTA = re.compile(r"[1-9]\d* ?(?:/|per) ?(?:[1-9]\d* ?)?(?:second|minute|hour|day)s?", re.ASCII)
 _QUOTAS = ("ratelimit_default", "ratelimit_anonymous", "ratelimit_login", "ratelimit_register")
+_AGE_KEY = re.compile(r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}")
 _BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 _EVERYWHERE = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 -- compared with, not bound to
 _PLACEHOLDERS = (
@@ -53,6 +54,8 @@ def _unusable(settings: Settings) -> list[str]:
         found.append("REDIS_URL must begin with redis:// or rediss://.")
     if settings.celery_broker_url and not settings.celery_broker_url.startswith(_BROKERS):
         found.append("CELERY_BROKER_URL must begin with redis://, rediss://, amqp:// or amqps://.")
+    if not all(_AGE_KEY.fullmatch(key) for key in settings.backup_key):
+        found.append("BACKUP_KEY must list secret age keys, AGE-SECRET-KEY-1…, as age-keygen makes them.")
     if not (settings.service_name.isascii() and settings.service_name.isprintable()):
         found.append("SERVICE_NAME must be printable ASCII: it is sent as a header.")
     found.extend(

@@ -155,6 +155,24 @@ class Settings(BaseSettings):
     audit_retention_days: int = Field(400, ge=90, le=36_500, description="Audit events are kept this long.")
     session_retention_days: int = Field(90, ge=1, le=3650, description="Ended sessions are kept this long.")
     mail_retention_days: int = Field(30, ge=1, le=3650, description="Records of sent mail are kept this long.")
+    backup_dir: Path | None = Field(
+        None, description="Folder for backups; better on another disk or machine. Empty: `VAR_DIR/backups`."
+    )
+    backup_key: Words = Field(
+        (),
+        repr=False,
+        description="Secret age keys (`AGE-SECRET-KEY-1…`), newest first: the first encrypts backups, every one opens."
+        " Empty: derived from SECRET_KEY.",
+    )
+    backup_every_hours: int | None = Field(
+        None, ge=0, le=8760, description="How often a backup is made; 0: never. Empty: 24 in production, 0 otherwise."
+    )
+    backup_verify_days: int = Field(
+        7, ge=0, le=365, description="How often the newest of them is restored on trial; 0: never."
+    )
+    backup_retention_days: int = Field(
+        30, ge=1, le=36_500, description="Backups are kept this long, the newest and the newest verified one for ever."
+    )
     require_if_match: bool = Field(False, description="Answer 428 to an update that carries no If-Match.")
     count_cap: int = Field(
         10_000, ge=0, le=10_000_000, description="Lists count exactly up to here, unless asked for more."
@@ -181,7 +199,9 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
-    @field_validator("secret_key", "trusted_proxies", "allowed_origins", "mfa_required_roles", mode="before")
+    @field_validator(
+        "secret_key", "backup_key", "trusted_proxies", "allowed_origins", "mfa_required_roles", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -240,6 +260,21 @@ class Settings(BaseSettings):
     def metrics_dir(self) -> Path:
         """Return where the workers of this instance count together."""
         return self.var_dir / "metrics" / str(self.port)
+
+    @property
+    def backups_dir(self) -> Path:
+        """Return the folder of backups."""
+        return self.backup_dir or self.var_dir / "backups"
+
+    @property
+    def files_dir(self) -> Path:
+        """Return the folder of files that people stored."""
+        return self.var_dir / "files"
+
+    @property
+    def backup_hours(self) -> int:
+        """Return the hours between two backups, 0 for none: what development holds is not worth a disk of copies."""
+        return (24 if self.production else 0) if self.backup_every_hours is None else self.backup_every_hours
 
     @property
     def verifies_email(self) -> bool:

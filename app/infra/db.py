@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 Action = Callable[[], object]
 
 _engine: Engine | None = None
+_elsewhere: ContextVar[Engine | None] = ContextVar("elsewhere", default=None)
 _unit: ContextVar["Unit | None"] = ContextVar("unit", default=None)
 
 
@@ -91,10 +92,22 @@ def connect(settings: Settings) -> None:
 
 def engine() -> Engine:
     """Return the engine."""
-    if _engine is None:
+    found = _elsewhere.get() or _engine
+    if found is None:
         message = "db.connect(settings) was not called"
         raise RuntimeError(message)
-    return _engine
+    return found
+
+
+@contextmanager
+def elsewhere(other: Engine) -> Iterator[None]:
+    """Work on another database inside, a restored one, while the rest of the process stays where it is."""
+    unit, place = _unit.set(None), _elsewhere.set(other)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(place)
+        _unit.reset(unit)
 
 
 def is_postgres() -> bool:

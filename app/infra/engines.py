@@ -27,18 +27,14 @@ _GRACE_SECONDS = 2
 
 def create(settings: Settings) -> Engine:
     """Return the engine for DATABASE_URL with its pool: as many connections as threads, none beyond."""
-    engine = _pooled(settings, settings.database)
+    engine = make(settings, settings.database)
     _measure(engine)
     tracing.watch_database(engine)
     return engine
 
 
-def create_replica(settings: Settings) -> Engine:
-    """Return the engine for DATABASE_REPLICA_URL, with a pool of the same size."""
-    return _pooled(settings, settings.replica)
-
-
-def _pooled(settings: Settings, url: str) -> Engine:
+def make(settings: Settings, url: str) -> Engine:
+    """Return an engine for any database, which the metrics do not hear of."""
     return (_postgres if url.startswith("postgresql") else _sqlite)(
         settings,
         url,

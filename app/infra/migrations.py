@@ -65,6 +65,11 @@ def are_pending() -> bool:
     return at != script.get_current_head() and (at is None or at in known)
 
 
+def knows(revision: str) -> bool:
+    """Tell whether this code can migrate from a revision."""
+    return revision in {one.revision for one in ScriptDirectory.from_config(config()).walk_revisions()}
+
+
 def upgrade(revision: str = "head") -> None:
     """Migrate forwards. At head already, no lock is taken."""
     retired.refuse()

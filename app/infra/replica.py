@@ -96,7 +96,7 @@ class _Replica:
     """The engine, and the thread that watches how far both servers are."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = engines.create_replica(settings)
+        self.engine = engines.make(settings, settings.replica)
         self._primary_url, self._replica_url = (_libpq(url) for url in (settings.database, settings.replica))
         self._most = settings.database_replica_lag_seconds
         self._borrowed: set[psycopg.Connection[Any]] = set()

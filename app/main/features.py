@@ -27,6 +27,9 @@ from app.features.auth import link_routes, mfa_routes, passkey_routes
 from app.features.auth import routes as auth_routes
 from app.features.auth import service as auth
 from app.features.auth import tasks as auth_tasks
+from app.features.backups import cli as backups_cli
+from app.features.backups import service as backups
+from app.features.backups import tasks as backups_tasks
 from app.features.factors import service as factors
 from app.features.freshness import service as freshness
 from app.features.freshness import tasks as freshness_tasks
@@ -86,6 +89,7 @@ TASKS = (
     idempotency_tasks.forget_old,
     freshness_tasks.forget_old,
     privacy_tasks.erase_due,
+    backups_tasks.run_due,
 )
 
 
@@ -105,6 +109,7 @@ def install(app: Flask, settings: Settings) -> None:
     visits.connect(keyring)
     health.connect(settings)
     freshness.connect(settings)
+    backups.connect(settings, keyring)
     statistics.connect(settings)
     reference.connect(settings)
     caller.plug(auth.identify, key=api_keys.identify)
@@ -115,6 +120,7 @@ def install(app: Flask, settings: Settings) -> None:
     accounts.when_created(auth.welcome)
     auth.also_signs_in(oidc.has_identity)
     auth.when_reclaimed(oidc.erase)
+    backups.when_restored(privacy.erase_again)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     queue.register(TASKS)
@@ -143,6 +149,7 @@ def _install_commands(root: click.Group) -> None:
     root.add_command(mail_cli.commands)
     root.add_command(levels_cli.commands)
     root.add_command(privacy_cli.commands)
+    root.add_command(backups_cli.commands)
     auth_cli.register(root)
     accounts_cli.register(root)
 

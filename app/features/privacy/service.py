@@ -13,12 +13,13 @@ from app.features.accounts import service as accounts
 from app.features.api_keys import service as api_keys
 from app.features.audit import service as audit
 from app.features.auth import service as auth
+from app.features.backups import service as backups
 from app.features.factors import service as factors
 from app.features.mail import service as mail
 from app.features.oidc import service as oidc
 from app.infra import db
 
-__all__ = ["Leaving", "connect", "erase", "erase_due", "export", "find", "leave"]
+__all__ = ["Leaving", "connect", "erase", "erase_again", "erase_due", "export", "find", "leave"]
 
 _HOLDERS = (auth, api_keys, factors, oidc, mail, access)
 """Whoever holds rows of a person; the person's own row is emptied last."""
@@ -113,12 +114,20 @@ def erase(user_id: int) -> bool:
     return _erase(user_id)
 
 
+def erase_again(user_id: int) -> bool:
+    """Erase somebody whom a restored backup brought back; return whether it did."""
+    with db.apart():
+        user = accounts.find_user(user_id)
+        return user is not None and erase(user_id)
+
+
 def _erase(user_id: int) -> bool:
     if not accounts.claim_for_erasure(user_id):
         return False
     for holder in _HOLDERS:
         holder.erase(user_id)
     accounts.erase(user_id)
+    backups.note_erased(user_id)
     return True
 
 

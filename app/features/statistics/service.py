@@ -10,6 +10,7 @@ from app.features.accounts import service as accounts
 from app.features.api_keys import service as api_keys
 from app.features.audit import service as audit
 from app.features.auth import service as auth
+from app.features.backups import service as backups
 from app.features.factors import service as factors
 from app.features.mail import service as mail
 from app.features.oidc import service as oidc
@@ -66,6 +67,7 @@ def _figures() -> list[Figure]:
             Figure("mail_outbox_oldest_seconds", "How long the oldest mail waits.", [({}, backlog.oldest_seconds)]),
             Figure("audit_chain_intact", "0 if the audit chain is broken.", [({}, 0 if chain.fault else 1)]),
             Figure("audit_chain_verified_timestamp_seconds", meaning, [({}, verified)]),
+            *backups.figures(),
         ]
 
 

@@ -1,0 +1,206 @@
+"""Restores a backup: on trial into a database of its own, or for good into an empty instance."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core import clock
+from app.core.caller import OPERATOR
+from app.core.errors import Conflict
+from app.features.audit import service as audit
+from app.features.backups import erasures, manifest, records
+from app.features.backups.making import Advance
+from app.features.backups.manifest import Manifest
+from app.features.backups.shelf import Shelf
+from app.infra import archive, db, dumps, engines, migrations, resealing
+
+BOOTSTRAPPED = frozenset({"alembic_version", "audit_head", "backups", "roles", "signing_keys", "timetable"})
+"""Tables that hold rows although nobody used the instance yet."""
+
+_UNFINISHED = ".restoring"
+
+
+class BackupFaulty(Conflict):
+    """It could be unpacked, and is not what it says."""
+
+    code = "BACKUP_FAULTY"
+    message = "This backup does not restore to what it was made from."
+
+
+class NotEmpty(Conflict):
+    """Nothing is ever restored over what somebody may need."""
+
+    code = "BACKUP_TARGET_NOT_EMPTY"
+    message = "This instance is in use."
+
+
+class OtherDatabase(Conflict):
+    """A backup goes back into the kind of database that it was made from."""
+
+    code = "BACKUP_OTHER_DATABASE"
+    message = "This backup was made from another kind of database."
+
+
+class SecretMissing(Conflict):
+    """The encrypted columns would be lost, with the keys that sign tokens."""
+
+    code = "BACKUP_SECRET_MISSING"
+    message = (
+        "SECRET_KEY is not the one that this backup was made under, so its encrypted columns would be lost: the keys"
+        " that sign tokens, second factors, waiting mail. Put the secret of then at the end of SECRET_KEY, restore, and"
+        " run 'flask keys reencrypt'. If it is lost for good: --without-secrets."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored. ``lost`` values open with no secret; ``noted`` says whether the database knows of it."""
+
+    manifest: Manifest
+    revision: str
+    audit_rows: int
+    audit_head: str
+    lost: int
+    seconds: float
+    noted: bool = True
+    erased: int = 0
+
+
+def verify(place: Shelf, path: Path, advance: Advance) -> Restored:
+    """Restore into a database that is gone afterwards, examine it, and note that it was done.
+
+    Raises BackupFaulty, OtherDatabase, and what ``archive.unpack`` raises.
+    """
+    try:
+        with place.alone() as work:
+            found = _on_trial(place, path, work, advance)
+            noted = _noted(lambda: _note(path, found.manifest))
+    except (BackupFaulty, archive.Unreadable) as failure:
+        code = failure.code
+        _noted(
+            lambda: audit.record(
+                "backup_verified", outcome="failure", actor=OPERATOR, detail={"backup": path.name, "code": code}
+            )
+        )
+        raise
+    return Restored(found.manifest, *_measured(found), noted=noted)
+
+
+def restore(
+    place: Shelf, path: Path, advance: Advance, *, without_secrets: bool, after: Callable[[int], bool]
+) -> Restored:
+    """Restore into this instance, which must be empty, and migrate it to this release.
+
+    ``after`` erases a person again who was erased since. Raises NotEmpty, SecretMissing and what ``verify`` raises.
+    """
+    started = time.perf_counter()
+    with place.alone() as work:
+        _refuse_unless_empty(place)
+        advance("decrypting and checking ...")
+        told = _unpack(place, path, work)
+        if told.kind != dumps.kind():
+            raise OtherDatabase(f"This backup was made from {told.kind}, and DATABASE_URL names {dumps.kind()}.")
+        if not without_secrets and told.secrets[0] not in manifest.fingerprints(place.secrets):
+            raise SecretMissing
+        _place_files(work / "files", place.settings.files_dir)
+        advance("loading the database ...")
+        dumps.empty(place.settings)
+        db.engine().dispose()
+        dumps.load(place.settings.database, work / told.file, work)
+        db.engine().dispose()
+        (place.settings.files_dir / _UNFINISHED).unlink(missing_ok=True)
+        found = _examine(place.settings.database, told, advance, started)
+        erased = erasures.repeat(place.folder, since=told.created_at, erase=after)
+        with db.apart():
+            _note(path, told, event="backup_restored")
+    return Restored(told, *_measured(found), erased=erased)
+
+
+def _on_trial(place: Shelf, path: Path, work: Path, advance: Advance) -> Restored:
+    started = time.perf_counter()
+    advance("decrypting and checking ...")
+    told = _unpack(place, path, work)
+    if told.kind == "postgresql" and dumps.kind() != "postgresql":
+        raise OtherDatabase(
+            "This backup was made from PostgreSQL: set DATABASE_URL to a PostgreSQL server to try it on."
+        )
+    with dumps.scratch(place.settings, told.kind, work) as url:
+        advance("restoring on trial ...")
+        dumps.load(url, work / told.file, work)
+        engine = engines.make(place.settings, url)
+        try:
+            with db.elsewhere(engine):
+                return _examine(url, told, advance, started)
+        finally:
+            engine.dispose()
+
+
+def _unpack(place: Shelf, path: Path, work: Path) -> Manifest:
+    told = archive.unpack(path, work, keys=place.keys, expected=lambda data: manifest.usable(data).file)
+    read = manifest.usable(told)
+    if not (work / read.file).is_file():
+        raise archive.Unreadable("This backup holds no database.")
+    return read
+
+
+def _examine(url: str, told: Manifest, advance: Advance, started: float) -> Restored:
+    """Compare the present database with what the manifest says, bring it to this release, and read the audit trail."""
+    advance("examining ...")
+    if migrations.current() != told.revision:
+        raise BackupFaulty(f"The database is not at revision {told.revision}, as the manifest says.")
+    rows = dumps.counted()
+    other = sorted(name for name in {*rows, *told.rows} if rows.get(name) != told.rows.get(name))
+    if other:
+        raise BackupFaulty(f"The number of rows differs from the manifest in: {', '.join(other)}.")
+    faults = dumps.faults(url)
+    if faults:
+        raise BackupFaulty(f"The database has faults: {'; '.join(faults)}.")
+    migrations.upgrade()
+    with db.apart(writes=False):
+        chain = audit.verify()
+    if chain.fault:
+        raise BackupFaulty(f"The audit chain is broken: {chain.fault}.")
+    lost = resealing.survey().lost
+    return Restored(told, migrations.current() or "", chain.rows, chain.head, lost, time.perf_counter() - started)
+
+
+def _measured(found: Restored) -> tuple[str, int, str, int, float]:
+    return found.revision, found.audit_rows, found.audit_head, found.lost, found.seconds
+
+
+def _refuse_unless_empty(place: Shelf) -> None:
+    used = sorted(name for name, rows in dumps.counted().items() if rows and name not in BOOTSTRAPPED)
+    if used:
+        raise NotEmpty(
+            f"DATABASE_URL names a database that is in use (rows in {', '.join(used)}), and a backup is only restored"
+            " into an empty one. Stop the service, point DATABASE_URL at a new database, and repeat."
+        )
+    folder = place.settings.files_dir
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _UNFINISHED).exists():
+        raise NotEmpty(f"{folder} holds files, and a backup is only restored into an empty instance. Move them away.")
+
+
+def _place_files(source: Path, target: Path) -> None:
+    """Put the files where they belong before the database names them; killed in between, this may be done again."""
+    if not source.is_dir():
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    (target / _UNFINISHED).touch()
+    shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+def _note(path: Path, told: Manifest, *, event: str = "backup_verified") -> None:
+    records.note_verified(name=path.name, created_at=told.created_at, size=path.stat().st_size)
+    detail = {"backup": path.name, "made_at": clock.rfc3339(told.created_at)}
+    audit.record("backup_restored" if event == "backup_restored" else "backup_verified", actor=OPERATOR, detail=detail)
+
+
+def _noted(record: Callable[[], None]) -> bool:
+    """Note something in the database if it can."""
+    if not records.are_kept():
+        return False
+    with db.apart():
+        record()
+    return True
