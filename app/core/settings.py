@@ -144,6 +144,7 @@ class Settings(BaseSettings):
     audit_retention_days: int = Field(400, ge=90, le=36_500, description="Audit events are kept this long.")
     session_retention_days: int = Field(90, ge=1, le=3650, description="Ended sessions are kept this long.")
     mail_retention_days: int = Field(30, ge=1, le=3650, description="Records of sent mail are kept this long.")
+    jobs_retention_days: int = Field(7, ge=1, le=3650, description="Records of jobs that are done are kept this long.")
     require_if_match: bool = Field(False, description="Answer 428 to an update that carries no If-Match.")
     count_cap: int = Field(
         10_000, ge=0, le=10_000_000, description="Lists count exactly up to here, unless asked for more."

@@ -52,7 +52,7 @@ class Broker:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=_SECONDS)
         self._rests_until = 0.0
 
-    def serving(self, tasks: Mapping[str, object], perform: Callable[[str, Carried | None], None]) -> Celery:
+    def serving(self, tasks: Mapping[str, object], perform: Callable[[str, Carried | None], object]) -> Celery:
         """Return the application for ``celery worker`` and ``celery beat``."""
         tick, seconds = self._tick
         self._celery.conf.update(
@@ -79,7 +79,7 @@ class Broker:
             logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _performing(perform: Callable[[str, Carried | None], None], name: str) -> Callable[..., None]:
+def _performing(perform: Callable[[str, Carried | None], object], name: str) -> Callable[..., None]:
     def run(carried: Carried | None = None) -> None:
         perform(name, carried)
 

@@ -86,6 +86,11 @@ def enqueue(name: str) -> None:
     db.after_commit(lambda: _send(name, carried))
 
 
+def wake(name: str) -> None:
+    """Have a task looked at soon, whatever becomes of the present transaction."""
+    _send(name, origin.carried())
+
+
 def _send(name: str, carried: Carried) -> None:
     if _broker is not None:
         _broker.send(name, carried)
@@ -93,13 +98,16 @@ def _send(name: str, carried: Carried) -> None:
         _background.wake(name, carried)
 
 
-def perform(name: str, carried: Carried | None = None) -> None:
-    """Run a task now, as the work of whoever asked for it. A failure is logged and fails nothing."""
+def perform(name: str, carried: Carried | None = None) -> Exception | None:
+    """Run a task now, as the work of whoever asked for it. A failure is logged, returned, and fails nothing."""
     token = origin.begin(origin.resumed(carried))
     try:
         _tasks[name].run()
-    except Exception:
+    except Exception as error:
         log.exception("a task failed", extra={"task": name})
+        return error
+    else:
+        return None
     finally:
         origin.end(token)
 

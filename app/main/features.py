@@ -32,6 +32,8 @@ from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
 from app.features.idempotency import tasks as idempotency_tasks
+from app.features.jobs import cli as jobs_cli
+from app.features.jobs import service as jobs
 from app.features.jobs import tasks as jobs_tasks
 from app.features.mail import cli as mail_cli
 from app.features.mail import service as mail
@@ -71,6 +73,8 @@ BLUEPRINTS = (
 
 TASKS = (
     jobs_tasks.tick,
+    jobs_tasks.work,
+    jobs_tasks.forget_old,
     mail_tasks.deliver,
     mail_tasks.forget_old,
     audit_tasks.prune,
@@ -81,6 +85,8 @@ TASKS = (
     privacy_tasks.erase_due,
 )
 
+JOBS = (privacy_tasks.erase,)
+
 
 def install(app: Flask, settings: Settings) -> None:
     """Connect the features with their settings and each other, and register what they bring."""
@@ -88,6 +94,7 @@ def install(app: Flask, settings: Settings) -> None:
     sealed.connect(keyring)
     resealing.connect(keyring)
     audit.connect(settings)
+    jobs.connect(settings)
     privacy.connect(settings)
     mail.connect(settings)
     accounts.connect(settings)
@@ -109,6 +116,7 @@ def install(app: Flask, settings: Settings) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     queue.register(TASKS)
+    jobs.register(JOBS)
     _install_commands(app.cli)
 
 
@@ -131,6 +139,7 @@ def _install_commands(root: click.Group) -> None:
     root.add_command(auth_cli.commands)
     root.add_command(audit_cli.commands)
     root.add_command(mail_cli.commands)
+    root.add_command(jobs_cli.commands)
     root.add_command(privacy_cli.commands)
     auth_cli.register(root)
     accounts_cli.register(root)

@@ -11,6 +11,7 @@ from app.core.config import Settings
 from app.core.errors import Failure, NotFound
 from app.features.accounts import service as accounts
 from app.features.auth import service as auth
+from app.features.jobs import service as jobs
 from app.features.mail import service as mail
 from app.infra import db, metrics
 from app.infra.metrics import CONTENT_TYPE, Figure
@@ -64,6 +65,17 @@ def _read() -> Iterator[Figure]:
         backlog = mail.backlog()
         yield Figure("mail_outbox_depth", "Mails by status.", _labelled("status", backlog.depth))
         yield Figure("mail_outbox_oldest_seconds", "How long the oldest mail waits.", [({}, backlog.oldest_seconds)])
+        yield from _of_jobs()
+
+
+def _of_jobs() -> Iterator[Figure]:
+    backlog, tasks = jobs.backlog(), jobs.timetable()
+    yield Figure("jobs_depth", "Jobs by status.", _labelled("status", backlog.depth))
+    yield Figure("jobs_oldest_seconds", "How long the oldest job that is due waits.", [({}, backlog.oldest_seconds)])
+    failures = {one.task: one.failures for one in tasks}
+    yield Figure("timetable_failures", "Failures in a row of a timetabled task.", _labelled("task", failures))
+    overdue = [({"task": one.task}, one.overdue_seconds) for one in tasks]
+    yield Figure("timetable_overdue_seconds", "How long a timetabled task is overdue.", overdue)
 
 
 def _labelled(label: str, values: dict[str, int]) -> Iterable[tuple[dict[str, str], float]]:

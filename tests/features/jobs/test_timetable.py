@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app.features.jobs import service as jobs
+from app.features.jobs import timetable
 from app.features.jobs.models import Entry
 from app.features.mail import service as mail
 from app.features.mail.models import Mail
@@ -72,9 +73,9 @@ class TestRunDue:
         assert Counter(ran) == {"hourly": 2, "daily": 2}
 
     def test_is_claimed_by_one_of_many_who_all_saw_that_it_is_due(self, world: World, clock: Clock) -> None:
-        first = at_once(8, lambda _: jobs._claim("hourly", timedelta(hours=1)))
+        first = at_once(8, lambda _: timetable._claim("hourly", timedelta(hours=1)))
         clock.advance(hours=1)
-        later = at_once(8, lambda _: jobs._claim("hourly", timedelta(hours=1)))
+        later = at_once(8, lambda _: timetable._claim("hourly", timedelta(hours=1)))
 
         assert (sum(first), sum(later)) == (1, 1)
 
