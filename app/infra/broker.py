@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery, signals  # type: ignore[import-untyped]  # it has no types
+from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
@@ -13,6 +14,8 @@ from app.core.origin import Carried
 from app.infra import db, logs
 
 log = logging.getLogger(__name__)
+
+_QUEUE, _TICKS = "carboy", "carboy.ticks"
 
 _SECONDS = 1.0
 """How long a request waits for the broker before it goes on without."""
@@ -29,7 +32,10 @@ class Broker:
         self._rests_until = 0.0
         self._celery = Celery("carboy", broker=settings.celery_broker_url, set_as_current=False)
         self._celery.conf.update(
-            task_default_queue="carboy",
+            task_default_queue=_QUEUE,
+            # A queue of its own, so that the time is told however much work waits in the other.
+            task_queues=[Queue(_QUEUE), Queue(_TICKS)],
+            task_routes={tick[0]: {"queue": _TICKS}},
             task_ignore_result=True,
             task_publish_retry=False,
             broker_connection_timeout=_SECONDS,

@@ -40,6 +40,9 @@ _GRACE = timedelta(seconds=5)
 _present: ContextVar[UUID | None] = ContextVar("job", default=None)
 
 _DUE = Query(select(Job.__table__.c.id).where(OPEN, Job.due_at <= bindparam("now", type_=Job.due_at.type)).limit(1))
+_ARGUMENTS = Query(
+    select(Job.__table__.c.arguments).where(Job.__table__.c.id == bindparam("id", type_=Job.__table__.c.id.type))
+)
 
 
 class LeaseLost(Exception):
@@ -135,9 +138,9 @@ def _attempt(job: _Taken) -> None:
 def _tried(job: _Taken) -> str:
     """Do it, and return what became of it: done, retried, dead or lost."""
     try:
+        arguments = _arguments(job)
         with alarm.after(job.declared.limit.total_seconds()), db.unit_of_work():
             db.before_commit(lambda: _finish(job))
-            arguments = _arguments(job)
             job.declared.run(**arguments)
     except LeaseLost:
         log.warning("a job was taken over", extra={"job": str(job.id), "task": job.task})
@@ -148,10 +151,10 @@ def _tried(job: _Taken) -> str:
 
 
 def _arguments(job: _Taken) -> dict[str, Any]:
-    stored = db.session().execute(select(Job.arguments).where(Job.id == job.id)).scalar()
-    if stored is None:
+    stored = _ARGUMENTS.first(id=job.id)
+    if stored is None or stored.arguments is None:
         raise LeaseLost
-    arguments = json.loads(stored)
+    arguments = json.loads(stored.arguments)
     job.declared.check(arguments)
     return dict(arguments)
 

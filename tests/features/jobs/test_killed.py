@@ -1,0 +1,111 @@
+"""Each job has its effect once, or is visibly dead, whoever is killed when: without a broker, on Redis, on RabbitMQ."""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from app.features.jobs import service as jobs
+from app.features.jobs.models import Job
+from app.infra import db
+from app.main import features
+from tests import servers
+from tests.features.jobs import crew, crews
+from tests.features.jobs.crews import Hands, Workers
+from tests.features.mail.conftest import SECRET
+from tests.world import SERVICES, World
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("CARBOY_TEST_KILLS", "10"))
+_NUMBERS = count()
+SECONDS = 60 + 2.0 * KILLS
+
+BROKERS = {"redis": (servers.redis, servers.find_redis), "rabbitmq": (servers.rabbitmq, servers.find_rabbitmq)}
+
+on_brokers = pytest.mark.parametrize(
+    "broker",
+    [
+        pytest.param(
+            name,
+            marks=[
+                pytest.mark.skipif(not SERVICES, reason="Celery belongs to the services world"),
+                pytest.mark.skipif(not find(), reason=f"no {name} server found to be the broker"),
+            ],
+        )
+        for name, (_, find) in BROKERS.items()
+    ],
+)
+
+
+@pytest.fixture(autouse=True)
+def _tables(world: World) -> Iterator[None]:
+    world.with_settings(secret_key=(SECRET,))
+    crew.make_tables()
+    jobs.register(crew.JOBS)
+    yield
+    jobs.register(features.JOBS)
+    crew.drop_tables()
+
+
+def ask(task: str, number: int) -> list[str]:
+    names = [f"{task}-{next(_NUMBERS)}" for _ in range(number)]
+    with db.unit_of_work():
+        for name in names:
+            jobs.enqueue(task, {"name": name})
+    return names
+
+
+def open_jobs() -> int:
+    with db.unit_of_work(writes=False):
+        found = select(func.count()).where(Job.status.in_(("pending", "running")))
+        return db.session().execute(found).scalar_one()
+
+
+def wait_until_over() -> None:
+    ends = time.monotonic() + SECONDS
+    while open_jobs():
+        assert time.monotonic() < ends, f"{open_jobs()} jobs are left"
+        time.sleep(0.05)
+
+
+def kill_and_see(present: Hands | Workers, *, pause: float) -> None:
+    """Kill while there is something to do; then let the rest be done, and look at what has come of all."""
+    chance = random.Random(20260109)  # noqa: S311 -- when to kill need not be unguessable
+    asked = [*ask("test.leave", 5 * KILLS), *ask("test.fail_at_times", 3 * KILLS)]
+    doomed = ask("test.fail", KILLS)
+    kills = 0
+    while kills < KILLS:
+        time.sleep(chance.random() * pause)
+        kills += present.kill_one(chance)
+        asked += ask("test.leave", max(0, 10 - open_jobs()))
+    wait_until_over()
+
+    with db.unit_of_work(writes=False):
+        found = Counter(db.session().execute(select(Job.task, Job.status)).all())
+    print(kills, dict(found))  # noqa: T201
+    assert Counter(crew.effects()) - Counter({"on time": 10_000}) == Counter(asked)
+    assert {status for task, status in found if task == "test.fail"} == {"dead"}
+    assert found["test.fail", "dead"] == len(doomed)
+    assert sum(found.values()) == len(asked) + len(doomed)
+
+
+class TestKilled:
+    def test_hands_without_a_broker(self, world: World) -> None:
+        with crews.hands(world) as present:
+            kill_and_see(present, pause=0.2)
+
+    @on_brokers
+    def test_workers(self, world: World, broker: str, tmp_path: Path) -> None:
+        start: AbstractContextManager[servers.Server] = BROKERS[broker][0]()
+        with ExitStack() as stack:
+            url = stack.enter_context(start).url
+            present = stack.enter_context(crews.workers(world, url, tmp_path))
+            kill_and_see(present, pause=0.6)
