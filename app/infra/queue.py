@@ -143,6 +143,6 @@ def ping() -> None:
     _broker.ping()
 
 
-def celery() -> Any:  # noqa: ANN401 -- celery.Celery, which is imported only where it is used
-    """Return what Celery's commands need: an application that knows every task."""
-    return _broker.serving(_tasks, perform)
+def celery(*, when_working: Callable[[], object] = lambda: None) -> Any:  # noqa: ANN401 -- celery.Celery, which is imported only where it is used
+    """Return what Celery's commands need: an application that knows every task; a worker that begins is told."""
+    return _broker.serving(_tasks, perform, when_working)

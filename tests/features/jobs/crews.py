@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.features.mail.conftest import SECRET
-from tests.live import ROOT, environment, wait_until
+from tests.live import ROOT, environment
 from tests.world import World
 
 STOP_SECONDS = 30.0
@@ -49,8 +49,8 @@ class Hands:
         return True
 
     def stop(self) -> None:
-        for hand in self._hands:
-            hand.end(signal.SIGTERM)
+        while self._hands:
+            self._hands.pop().end(signal.SIGTERM)
 
 
 class Workers:
@@ -77,12 +77,13 @@ class Workers:
             self._begin()
             return True
         children = self._children()
-        with suppress(ProcessLookupError):
-            os.kill(chance.choice(children), signal.SIGKILL) if children else None
-        return bool(children)
+        with suppress(ProcessLookupError, IndexError):
+            os.kill(chance.choice(children), signal.SIGKILL)
+            return True
+        return False
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
+        self._process.terminate()
         self._process.wait(STOP_SECONDS)
 
 
@@ -129,6 +130,3 @@ def _env(world: World, var: Path | None = None, broker: str = "") -> dict[str, s
     url = world.settings.database if world.settings.database_url else f"sqlite:///{world.var / 'carboy.db'}"
     given = {"SECRET_KEY": SECRET, "PUBLIC_URL": world.settings.public_url, "DATABASE_URL": url}
     return environment(var or world.var, **given, CELERY_BROKER_URL=broker, C_FORCE_ROOT="1")
-
-
-__all__ = ["Hands", "Workers", "hands", "wait_until", "workers"]

@@ -262,7 +262,7 @@ class TestLease:
         assert (held, effects(), the_row().attempts) == (0, 1, 2)
 
     def test_that_was_lost_meanwhile_leaves_no_effect(self, declare: Declare, clock: Clock) -> None:
-        begun, go_on, first = Event(), Event(), []
+        begun, go_on, first = Event(), Event(), list[bool]()
 
         def slow() -> None:
             note()
