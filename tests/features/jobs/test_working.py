@@ -284,6 +284,19 @@ class TestLease:
 
         assert (during, effects(), the_row().status, the_row().attempts) == (1, 1, "done", 2)
 
+    def test_that_another_holds_now_leaves_no_effect(self, declare: Declare, clock: Clock) -> None:
+        def slow() -> None:
+            note()
+            clock.advance(seconds=66)
+            assert at_once(1, lambda _: working._take())
+
+        declare(slow)
+        enqueue()
+
+        jobs.work_next()
+
+        assert (effects(), the_row().status, the_row().attempts) == (0, "running", 2)
+
     def test_of_a_job_that_kills_whoever_takes_it_ends_in_death(self, declare: Declare, clock: Clock) -> None:
         declare(note, attempts=2)
         enqueue()
