@@ -71,12 +71,12 @@ class Workers:
         return [int(word) for word in listing.stdout.split()]
 
     def kill_one(self, chance: random.Random) -> bool:
-        if chance.random() < 0.05:
+        children = self._children()
+        if children and chance.random() < 0.05:  # not while it starts: it might never come to work
             self._process.kill()
             self._process.wait()
             self._begin()
             return True
-        children = self._children()
         with suppress(ProcessLookupError, IndexError):
             os.kill(chance.choice(children), signal.SIGKILL)
             return True
