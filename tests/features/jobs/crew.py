@@ -9,8 +9,8 @@ import os
 import secrets
 import signal
 import sys
-import time
 from datetime import timedelta
+from threading import Event
 
 from sqlalchemy import text
 
@@ -51,12 +51,12 @@ def effects() -> list[str]:
 
 def leave(name: str) -> None:
     """Have an effect, slowly enough to be killed before, within and after it."""
-    time.sleep(secrets.randbelow(10) / 1000)
+    Event().wait(secrets.randbelow(10) / 1000)
     values = {"name": name, "at": clock.rfc3339(clock.now())}
     db.session().execute(text("INSERT INTO job_effects VALUES (:name, :at)"), values)
-    if not db.is_postgres():
+    if not db.is_postgres():  # SQLite has one writer, who must not dawdle
         return
-    time.sleep(secrets.randbelow(10) / 1000)
+    Event().wait(secrets.randbelow(10) / 1000)
 
 
 def fail_at_times(name: str) -> None:
@@ -74,7 +74,7 @@ def fail(name: str) -> None:
 
 def hold(seconds: float) -> None:
     """Take a while."""
-    time.sleep(seconds)
+    Event().wait(seconds)
     leave("held")
 
 
