@@ -48,6 +48,9 @@ class Hands:
         hand.begin()
         return True
 
+    def tend(self) -> None:
+        """Do what a supervisor does; these follow each other by themselves."""
+
     def stop(self) -> None:
         while self._hands:
             self._hands.pop().end(signal.SIGTERM)
@@ -70,7 +73,13 @@ class Workers:
         )
         return [int(word) for word in listing.stdout.split()]
 
+    def tend(self) -> None:
+        """Start it again if it ended, as a supervisor does: Celery gives up if its processes die while it starts."""
+        if self._process.poll() is not None:
+            self._begin()
+
     def kill_one(self, chance: random.Random) -> bool:
+        self.tend()
         children = self._children()
         if children and chance.random() < 0.05:  # not while it starts: it might never come to work
             self._process.kill()

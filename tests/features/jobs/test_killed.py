@@ -72,6 +72,11 @@ def open_jobs() -> int:
         return db.session().execute(found).scalar_one()
 
 
+def tended_open_jobs(present: Hands | Workers) -> int:
+    present.tend()
+    return open_jobs()
+
+
 def kill_and_see(present: Hands | Workers, *, pause: float) -> None:
     """Kill while there is something to do; then let the rest be done, and look at what has come of all."""
     chance = random.Random(20260109)  # noqa: S311 -- when to kill need not be unguessable
@@ -82,7 +87,7 @@ def kill_and_see(present: Hands | Workers, *, pause: float) -> None:
         Event().wait(chance.random() * pause)
         kills += present.kill_one(chance)
         asked += ask("test.leave", max(0, 10 - open_jobs()))
-    wait_until(lambda: not open_jobs(), lambda: f"{open_jobs()} jobs are left", seconds=SECONDS)
+    wait_until(lambda: not tended_open_jobs(present), lambda: f"{open_jobs()} jobs are left", seconds=SECONDS)
 
     with db.unit_of_work(writes=False):
         found = Counter(tuple(row) for row in db.session().execute(select(Job.task, Job.status)))
