@@ -43,7 +43,7 @@ POSTGRES_OPTIONS = (
 )
 
 # Waits for the end of its input. A word before it means "stopped"; none, that whoever started us has died.
-WATCH = 'read -r word || { kill -QUIT "$1"; sleep 1; kill -KILL "$1"; kill -KILL -- "-$1"; rm -rf "$2"; } 2>/dev/null'
+WATCH = 'read -r word || { kill -QUIT "$1"; sleep 1; kill -KILL "$1"; kill -KILL "-$1"; rm -rf "$2"; } 2>/dev/null'
 
 
 class ServerMissing(Exception):
