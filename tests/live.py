@@ -103,9 +103,11 @@ def wait_until_it_answers(server: LiveServer) -> None:
     raise AssertionError(f"no answer within {START_SECONDS} s:\n{server.output}")
 
 
-def wait_until(holds: Callable[[], bool], complain: Callable[[], str] = lambda: "") -> None:
+def wait_until(
+    holds: Callable[[], bool], complain: Callable[[], str] = lambda: "", *, seconds: float = START_SECONDS
+) -> None:
     """Return once something holds; fail with what there is to say if that takes too long."""
-    ends = time.monotonic() + START_SECONDS
+    ends = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < ends, complain()
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Throw-away PostgreSQL and Redis servers on free local ports, gone when their user is, however it ends."""
+"""Throw-away PostgreSQL, Redis and RabbitMQ servers on free local ports, gone when their user is, however it ends."""
 
 import os
 import pwd
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import amqp  # type: ignore[import-untyped]  # it has no types
 import psycopg
 import redis as redis_client
 from sqlalchemy import make_url
@@ -43,7 +44,7 @@ POSTGRES_OPTIONS = (
 )
 
 # Waits for the end of its input. A word before it means "stopped"; none, that whoever started us has died.
-WATCH = 'read -r word || { kill -QUIT "$1"; sleep 1; kill -KILL "$1"; rm -rf "$2"; } 2>/dev/null'
+WATCH = 'read -r word || { kill -QUIT "$1"; sleep 1; kill -KILL "$1"; kill -KILL "-$1"; rm -rf "$2"; } 2>/dev/null'
 
 
 class ServerMissing(Exception):
@@ -102,6 +103,8 @@ class Server:
             return
         children = self._signal(signal.SIGKILL)
         self._process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # what a server that ended in order left behind
         _wait_until_gone(children)  # PostgreSQL does not start again while one of them still leaves
         self._process = None
         self._is_frozen = False
@@ -125,7 +128,7 @@ class Server:
         while True:
             try:
                 self._ping()
-            except (psycopg.Error, redis_client.RedisError) as error:
+            except (psycopg.Error, redis_client.RedisError, OSError, amqp.AMQPError) as error:
                 if self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
                     time.sleep(0.02)
                     continue
@@ -191,6 +194,42 @@ def redis() -> Iterator[Server]:
         yield from _running(server)
 
 
+@contextmanager
+def rabbitmq() -> Iterator[Server]:
+    """Run a new, empty RabbitMQ node that no other node knows; raise ServerMissing where none is installed."""
+    binary = find_rabbitmq()
+    if binary is None:
+        raise ServerMissing("no RabbitMQ server found")
+    with _folder() as folder:
+        port, between_nodes, names = _free_port(), _free_port(), _free_port()
+        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{port}\nlog.file = false\n")
+        (folder / "enabled_plugins").write_text("[].")
+        given = {
+            "HOME": str(folder),  # where the cookie is
+            "RABBITMQ_NODENAME": f"carboy{port}@localhost",
+            "RABBITMQ_DIST_PORT": str(between_nodes),
+            "ERL_EPMD_PORT": str(names),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log.d"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_ALLOW_INPUT": "1",  # no script stays in between, so that signals reach the node itself
+        }
+        # The node would start a daemon for names that outlives it; this one is its child.
+        line = f'epmd -address 127.0.0.1 -port {names} & exec "{binary}" -noinput'
+        server = Server(
+            url=f"amqp://guest:guest@127.0.0.1:{port}//",
+            command=["env", *(f"{name}={value}" for name, value in given.items()), "/bin/sh", "-c", line],
+            folder=folder,
+            ping=lambda: _ping_rabbitmq(port),
+            stop_signal=signal.SIGTERM,
+        )
+        yield from _running(server)
+
+
 def find_postgres() -> Path | None:
     """Find the folder of initdb and postgres: on PATH, or the newest where systems put it."""
     on_path = shutil.which("postgres")
@@ -205,6 +244,12 @@ def find_redis() -> Path | None:
     """Find redis-server on PATH, or Valkey, which speaks the same."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return Path(found) if found else None
+
+
+def find_rabbitmq() -> Path | None:
+    """Find the program of the node itself: what is on PATH changes to another account first."""
+    found = sorted(Path("/").glob("usr/lib/rabbitmq/bin/rabbitmq-server")) if shutil.which("epmd") else []
+    return found[0] if found else None
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
@@ -305,6 +350,11 @@ def _ping_postgres(port: int) -> None:
 def _ping_redis(port: int) -> None:
     with redis_client.Redis(port=port, socket_timeout=2) as client:
         client.ping()
+
+
+def _ping_rabbitmq(port: int) -> None:
+    with amqp.Connection(f"127.0.0.1:{port}", connect_timeout=2, read_timeout=2):
+        pass
 
 
 def _processes() -> list[tuple[int, int]]:

@@ -52,7 +52,9 @@ def carried() -> Carried:
 
 def resumed(carried: Carried | None) -> Origin:
     """Return the origin of work that was asked for earlier, or of work that came from nowhere."""
-    return Origin(**carried) if carried else Origin(request_id=uuid7_text())
+    kept = ("trace_id", "user_id", "traceparent")
+    known = {name: carried[name] for name in kept if name in carried} if carried else {}
+    return Origin(request_id=(carried or {}).get("request_id") or uuid7_text(), **known)
 
 
 begin = _origin.set

@@ -173,6 +173,7 @@ class Settings(BaseSettings):
     backup_retention_days: int = Field(
         30, ge=1, le=36_500, description="Backups are kept this long, the newest and the newest verified one for ever."
     )
+    jobs_retention_days: int = Field(7, ge=1, le=3650, description="Records of jobs that are done are kept this long.")
     require_if_match: bool = Field(False, description="Answer 428 to an update that carries no If-Match.")
     count_cap: int = Field(
         10_000, ge=0, le=10_000_000, description="Lists count exactly up to here, unless asked for more."

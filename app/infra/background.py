@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import time
 from collections.abc import Callable
 from multiprocessing import util
 from threading import Event, Thread
@@ -20,9 +21,10 @@ Job = tuple[str, Carried | None]
 class Background:
     """Performs what it is woken for, one after the other, and the tick as soon as its time has come."""
 
-    def __init__(self, perform: Callable[[str, Carried | None], None], *, tick: tuple[str, float]) -> None:
+    def __init__(self, perform: Callable[[str, Carried | None], object], *, tick: tuple[str, float]) -> None:
         self._perform = perform
         self._tick, self._seconds = tick
+        self._ticks_at = 0.0
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ending = Event()
         # A daemon: a task that hangs must not keep a process from ending.
@@ -49,17 +51,20 @@ class Background:
         self._thread.join(_END_SECONDS)
 
     def _work(self) -> None:
-        self._perform(self._tick, None)
         while not self._ending.is_set():
             for name, carried in self._next():
                 if not self._ending.is_set():
                     self._perform(name, carried)
 
     def _next(self) -> list[Job]:
-        """Wait for jobs; return what has come, each task once, or the tick when nothing does."""
+        """Wait for jobs; return what has come, each task once, or the tick when its time has, however much waits."""
+        wait = self._ticks_at - time.monotonic()
         try:
-            found = [self._jobs.get(timeout=self._seconds)]
+            found = [self._jobs.get(timeout=wait)] if wait > 0 else []
         except queue.Empty:
+            found = []
+        if not found:
+            self._ticks_at = time.monotonic() + self._seconds
             return [(self._tick, None)]
         while not self._jobs.empty():
             found.append(self._jobs.get())

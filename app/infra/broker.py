@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery, signals  # type: ignore[import-untyped]  # it has no types
+from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
@@ -13,6 +14,8 @@ from app.core.origin import Carried
 from app.infra import db, logs, reporting, tracing, watch
 
 log = logging.getLogger(__name__)
+
+_QUEUE, _TICKS = "carboy", "carboy.ticks"
 
 _SECONDS = 1.0
 """How long a request waits for the broker before it goes on without."""
@@ -29,7 +32,10 @@ class Broker:
         self._rests_until = 0.0
         self._celery = Celery("carboy", broker=settings.celery_broker_url, set_as_current=False)
         self._celery.conf.update(
-            task_default_queue="carboy",
+            task_default_queue=_QUEUE,
+            # A queue of its own, so that the time is told however much work waits in the other.
+            task_queues=[Queue(name) for name in (_QUEUE, _TICKS)],  # type: ignore[no-untyped-call]  # as above
+            task_routes={tick[0]: {"queue": _TICKS}},
             task_ignore_result=True,
             task_publish_retry=False,
             broker_connection_timeout=_SECONDS,
@@ -53,8 +59,13 @@ class Broker:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=_SECONDS)
         self._rests_until = 0.0
 
-    def serving(self, tasks: Mapping[str, object], perform: Callable[[str, Carried | None], None]) -> Celery:
-        """Return the application for ``celery worker`` and ``celery beat``."""
+    def serving(
+        self,
+        tasks: Mapping[str, object],
+        perform: Callable[[str, Carried | None], object],
+        when_working: Callable[[], object] = lambda: None,
+    ) -> Celery:
+        """Return the application for ``celery worker`` and ``celery beat``; a worker tells when it begins."""
         tick, seconds = self._tick
         self._celery.conf.update(
             broker_transport_options={},
@@ -70,6 +81,7 @@ class Broker:
         )
         for name in tasks:
             self._celery.task(name=name)(_performing(perform, name))
+        signals.worker_init.connect(lambda **_: when_working(), weak=False)
         signals.setup_logging.connect(self._log_as_we_do, weak=False)
         signals.worker_process_init.connect(_leave_connections_to_the_parent, weak=False)
         signals.worker_process_init.connect(_begin, weak=False)
@@ -78,11 +90,16 @@ class Broker:
 
     def _log_as_we_do(self, **_: Any) -> None:  # noqa: ANN401 -- Celery's protocol
         logs.connect(self._settings)
-        for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):  # a line for each message
+        for chatty in (
+            "celery.worker.strategy",
+            "celery.worker.request",
+            "celery.app.trace",
+            "celery.beat",
+        ):  # a line for each message
             logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _performing(perform: Callable[[str, Carried | None], None], name: str) -> Callable[..., None]:
+def _performing(perform: Callable[[str, Carried | None], object], name: str) -> Callable[..., None]:
     def run(carried: Carried | None = None) -> None:
         watch.start()  # here, because the processes that work are forked from one that does not
         perform(name, carried)

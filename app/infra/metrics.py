@@ -23,6 +23,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _QUERY_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
+_JOB_SECONDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,14 @@ class _Metrics:
         self.degraded = gauge("ratelimit_degraded", "1 while limits are counted in each process alone.", "livemax")
         self.replica_lag = gauge("database_replica_lag_seconds", "How far the replica is behind at most.", "livemax")
         self.replica_reads = counter("database_replica_reads_total", "Reads that the replica answered.")
+        self.jobs = counter("jobs_total", "Attempts of jobs and timetabled tasks.", "task", "outcome")
+        self.job_seconds = Histogram(
+            "jobs_duration_seconds",
+            "How long jobs and timetabled tasks took.",
+            ("task",),
+            buckets=_JOB_SECONDS,
+            registry=registry,
+        )
         self.by_request: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
@@ -204,6 +213,14 @@ def replica_read() -> None:
     """Count a read that the replica answered."""
     if _on is not None:
         _on.replica_reads.inc()
+
+
+def job(task: str, outcome: str, seconds: float | None = None) -> None:
+    """Count an attempt of a job, or a run of a task of the timetable, and how long it took if it ran at all."""
+    if _on is not None:
+        _on.jobs.labels(task, outcome).inc()
+        if seconds is not None:
+            _on.job_seconds.labels(task).observe(seconds)
 
 
 def exposition() -> bytes:

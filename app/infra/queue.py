@@ -86,6 +86,11 @@ def enqueue(name: str) -> None:
     db.after_commit(lambda: _send(name, carried))
 
 
+def wake(name: str) -> None:
+    """Have a task looked at soon, whatever becomes of the present transaction."""
+    _send(name, origin.carried())
+
+
 def _send(name: str, carried: Carried) -> None:
     if _broker is not None:
         _broker.send(name, carried)
@@ -93,8 +98,8 @@ def _send(name: str, carried: Carried) -> None:
         _background.wake(name, carried)
 
 
-def perform(name: str, carried: Carried | None = None) -> None:
-    """Run a task now, as the work of whoever asked for it. A failure is logged and fails nothing."""
+def perform(name: str, carried: Carried | None = None) -> Exception | None:
+    """Run a task now, as the work of whoever asked for it. A failure is logged, returned, and fails nothing."""
     source = origin.resumed(carried)
     token = origin.begin(source)
     try:
@@ -103,6 +108,9 @@ def perform(name: str, carried: Carried | None = None) -> None:
     except Exception as error:
         log.exception("a task failed", extra={"task": name})
         reporting.unforeseen(error, task=name)
+        return error
+    else:
+        return None
     finally:
         origin.end(token)
 
@@ -138,6 +146,6 @@ def ping() -> None:
     _broker.ping()
 
 
-def celery() -> Any:  # noqa: ANN401 -- celery.Celery, which is imported only where it is used
-    """Return what Celery's commands need: an application that knows every task."""
-    return _broker.serving(_tasks, perform)
+def celery(*, when_working: Callable[[], object] = lambda: None) -> Any:  # noqa: ANN401 -- celery.Celery, which is imported only where it is used
+    """Return what Celery's commands need: an application that knows every task; a worker that begins is told."""
+    return _broker.serving(_tasks, perform, when_working)

@@ -37,6 +37,8 @@ from app.features.health import routes as health_routes
 from app.features.health import service as health
 from app.features.idempotency import service as idempotency
 from app.features.idempotency import tasks as idempotency_tasks
+from app.features.jobs import cli as jobs_cli
+from app.features.jobs import service as jobs
 from app.features.jobs import tasks as jobs_tasks
 from app.features.levels import cli as levels_cli
 from app.features.levels import service as levels
@@ -79,6 +81,8 @@ BLUEPRINTS = (
 
 TASKS = (
     jobs_tasks.tick,
+    jobs_tasks.work,
+    jobs_tasks.forget_old,
     mail_tasks.deliver,
     mail_tasks.forget_old,
     audit_tasks.prune,
@@ -92,6 +96,8 @@ TASKS = (
     backups_tasks.run_due,
 )
 
+JOBS = (privacy_tasks.erase,)
+
 
 def install(app: Flask, settings: Settings) -> None:
     """Connect the features with their settings and each other, and register what they bring."""
@@ -99,6 +105,7 @@ def install(app: Flask, settings: Settings) -> None:
     sealed.connect(keyring)
     resealing.connect(keyring)
     audit.connect(settings)
+    jobs.connect(settings)
     privacy.connect(settings)
     mail.connect(settings)
     accounts.connect(settings)
@@ -125,6 +132,7 @@ def install(app: Flask, settings: Settings) -> None:
         app.register_blueprint(blueprint)
     queue.register(TASKS)
     watch.register(levels.refresh)
+    jobs.register(JOBS)
     _install_commands(app.cli)
 
 
@@ -148,6 +156,7 @@ def _install_commands(root: click.Group) -> None:
     root.add_command(audit_cli.commands)
     root.add_command(mail_cli.commands)
     root.add_command(levels_cli.commands)
+    root.add_command(jobs_cli.commands)
     root.add_command(privacy_cli.commands)
     root.add_command(backups_cli.commands)
     auth_cli.register(root)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from app.features.jobs import service as jobs
 from app.infra import metrics
 from tests.api import Api, a_user
 from tests.world import World
@@ -29,6 +30,7 @@ def read(world: World) -> dict[str, Exposed]:
         metrics.cache("statistics", hit=False)
         metrics.guess_refused("pair")
         metrics.request_refused("default")
+        jobs.run_due()
         person = a_user()
         Api(app).as_(person)
         Api(app).post("/auth/login", {"username": person.username, "password": "wrong"})

@@ -373,7 +373,7 @@ BUDGETS = {
     "GET /docs": Budget(0, anybody("/docs")),
     "GET /health": Budget(0, anybody("/health")),
     "GET /healthz": Budget(0, anybody("/healthz")),
-    "GET /metrics": Budget(11, lambda s: partial(s.metrics.get, "/metrics")),
+    "GET /metrics": Budget(16, lambda s: partial(s.metrics.get, "/metrics")),
     "GET /openapi.json": Budget(0, anybody("/openapi.json")),
     "GET /openapi.yaml": Budget(0, anybody("/openapi.yaml")),
     "GET /readiness": Budget(3, anybody("/readiness")),

@@ -1,46 +1,89 @@
-"""The door of jobs: look at the timetable, and run what is due."""
+"""The door of jobs: ask for work with the change that needs it; it is done once, whoever dies meanwhile."""
 
-from datetime import datetime, timedelta
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import or_, select
-
-from app.core import clock
-from app.features.jobs.models import Entry
+from app.core import clock, origin
+from app.core.config import Settings
+from app.core.ids import UUID, uuid7
+from app.features.jobs import declared, records
+from app.features.jobs.backlog import Backlog, Timetabled, backlog, timetable
+from app.features.jobs.declared import Declared, Hopeless, job, register
+from app.features.jobs.models import Job
+from app.features.jobs.personal import erase, held_of
+from app.features.jobs.records import NoSuchDeadJob, Record, discard, forget_old, list_records, retry
+from app.features.jobs.timetable import run_due
+from app.features.jobs.working import WORK, key, sweep, work, work_next
 from app.infra import db, queue
-from app.infra.query import Query
 
-__all__ = ["run_due"]
+__all__ = [
+    "WORK",
+    "Backlog",
+    "Declared",
+    "Hopeless",
+    "NoSuchDeadJob",
+    "Record",
+    "Timetabled",
+    "backlog",
+    "connect",
+    "discard",
+    "enqueue",
+    "erase",
+    "forget_old",
+    "held_of",
+    "job",
+    "key",
+    "list_records",
+    "register",
+    "retry",
+    "run_due",
+    "sweep",
+    "timetable",
+    "work",
+    "work_next",
+]
 
-_ENTRIES = Query(select(Entry.__table__.c.task, Entry.__table__.c.due_at))
+
+def connect(settings: Settings) -> None:
+    """Learn how long jobs that are done are kept."""
+    records.connect(settings)
 
 
-def run_due() -> None:
-    """Run every task whose time has come, unless another process was first."""
-    entries = {row.task: row.due_at for row in _ENTRIES.rows()}
-    for task in queue.timetabled():
-        if queue.is_ending():
-            return
-        if task.every is not None and _is_due(entries.get(task.name), task.every) and _claim(task.name, task.every):
-            queue.perform(task.name)
+def enqueue(
+    name: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    once: str | None = None,
+    about: int | None = None,
+    after: timedelta = timedelta(0),
+) -> UUID | None:
+    """Ask for a job with the present transaction: all of it happens, or nothing. Return its id.
 
-
-def _is_due(due_at: datetime | None, every: timedelta) -> bool:
-    """Tell whether the time has come. One further away than a period was set by a clock or a release of before."""
-    return due_at is None or not clock.now() < due_at <= clock.now() + every
-
-
-def _claim(task: str, every: timedelta) -> bool:
-    """Move the time on; of several that try, it moves for one."""
+    ``arguments`` is JSON by the names of the job's parameters; it is stored encrypted. Of all that say the same
+    ``once``, only one waits, runs or is dead at a time: None is returned for another. ``about`` is the number of the
+    person whom it concerns: what is not done is deleted with them. Raises LookupError for a job that is not
+    declared, and TypeError for arguments that are not its own.
+    """
+    given = dict(arguments or {})
+    if not declared.is_known(name):
+        raise LookupError(f"no job is called {name!r}")
+    declared.find(name).check(given)
     now = clock.now()
-    statement = (
-        db.upsert(Entry)
-        .values(task=task, due_at=now + every, ran_at=now)
-        .on_conflict_do_update(
-            index_elements=["task"],
-            set_={"due_at": now + every, "ran_at": now},
-            where=or_(Entry.due_at <= now, Entry.due_at > now + every),
-        )
-        .returning(Entry.task)
-    )
-    with db.unit_of_work():
-        return db.session().execute(statement).first() is not None
+    carried = origin.carried()
+    row = {
+        "id": uuid7(),
+        "task": name,
+        "arguments": json.dumps(given, allow_nan=False).encode(),
+        "once": once,
+        "created_at": now,
+        "due_at": now + after,
+        "about_id": about,
+        **{name: carried[name] for name in ("request_id", "trace_id", "user_id")},
+    }
+    statement = db.upsert(Job).values(row).on_conflict_do_nothing(index_elements=["once"]).returning(Job.id)
+    asked: UUID | None = db.session().execute(statement).scalar()
+    if asked is not None and not after:
+        queue.enqueue(WORK)
+    return asked

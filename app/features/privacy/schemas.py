@@ -29,6 +29,7 @@ class ExportOut(Out):
     passkeys: list[Row]
     identities: list[Row]
     mails: list[Row]
+    jobs: list[Row]
     audit_events: EventsOut
 
 

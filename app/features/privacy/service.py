@@ -15,13 +15,30 @@ from app.features.audit import service as audit
 from app.features.auth import service as auth
 from app.features.backups import service as backups
 from app.features.factors import service as factors
+from app.features.jobs import service as jobs
 from app.features.mail import service as mail
 from app.features.oidc import service as oidc
 from app.infra import db
 
-__all__ = ["Leaving", "connect", "erase", "erase_again", "erase_due", "export", "find", "leave"]
+__all__ = [
+    "ERASE",
+    "Leaving",
+    "ask_for_erasures",
+    "connect",
+    "erase",
+    "erase_again",
+    "erase_due",
+    "erase_left",
+    "export",
+    "find",
+    "leave",
+]
 
-_HOLDERS = (auth, api_keys, factors, oidc, mail, access)
+ERASE = "privacy.erase"
+"""The job that erases one person whose time is over."""
+
+
+_HOLDERS = (auth, api_keys, factors, oidc, mail, jobs, access)
 """Whoever holds rows of a person; the person's own row is emptied last."""
 
 _period = timedelta(days=30)
@@ -55,6 +72,7 @@ def export(caller: Caller) -> dict[str, Any]:
         **factors.held_of(user_id),
         "identities": oidc.held_of(user_id),
         "mails": mail.held_of(user_id),
+        "jobs": jobs.held_of(user_id),
         "audit_events": audit.held_of(user_id),
     }
 
@@ -93,6 +111,28 @@ def erase_due() -> int:
         for last in due:
             with db.apart():
                 erased += _erase(last)
+
+
+def ask_for_erasures() -> int:
+    """Ask for a job for everybody whose time is over; return how many were new.
+
+    A person who cannot be erased holds up nobody else, and is seen among the dead jobs.
+    """
+    before, last, asked = clock.now() - _period, 0, 0
+    while True:
+        with db.apart():
+            due = accounts.due_for_erasure(deleted_before=before, after=last)
+            for last in due:
+                asked += jobs.enqueue(ERASE, {"user_id": last}, once=f"{ERASE}:{last}", about=last) is not None
+        if not due:
+            return asked
+
+
+def erase_left(user_id: int) -> None:
+    """Erase somebody who left, unless an administrator restored them since."""
+    user = accounts.find_user(user_id)
+    if user is not None and user.deleted_at is not None and user.deleted_at <= clock.now() - _period:
+        _erase(user_id)
 
 
 def find(name: str) -> accounts.Profile:

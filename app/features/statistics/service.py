@@ -1,6 +1,7 @@
 """The door of statistics: figures that are read from the database when somebody asks, a few times a minute at most."""
 
 import hmac
+from collections.abc import Iterator
 from datetime import timedelta
 
 from app.core import clock
@@ -12,6 +13,7 @@ from app.features.audit import service as audit
 from app.features.auth import service as auth
 from app.features.backups import service as backups
 from app.features.factors import service as factors
+from app.features.jobs import service as jobs
 from app.features.mail import service as mail
 from app.features.oidc import service as oidc
 from app.infra import db, metrics
@@ -68,7 +70,18 @@ def _figures() -> list[Figure]:
             Figure("audit_chain_intact", "0 if the audit chain is broken.", [({}, 0 if chain.fault else 1)]),
             Figure("audit_chain_verified_timestamp_seconds", meaning, [({}, verified)]),
             *backups.figures(),
+            *_of_jobs(),
         ]
+
+
+def _of_jobs() -> Iterator[Figure]:
+    backlog, tasks = jobs.backlog(), jobs.timetable()
+    yield Figure("jobs_depth", "Jobs by status.", _labelled("status", backlog.depth))
+    yield Figure("jobs_oldest_seconds", "How long the oldest job that is due waits.", [({}, backlog.oldest_seconds)])
+    failures = {one.task: one.failures for one in tasks}
+    yield Figure("timetable_failures", "Failures in a row of a timetabled task.", _labelled("task", failures))
+    overdue = [({"task": one.task}, one.overdue_seconds) for one in tasks]
+    yield Figure("timetable_overdue_seconds", "How long a timetabled task is overdue.", overdue)
 
 
 def _adoption(census: accounts.Census) -> dict[str, int]:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app.features.jobs import service as jobs
+from app.features.jobs import timetable
 from app.features.jobs.models import Entry
 from app.features.mail import service as mail
 from app.features.mail.models import Mail
@@ -72,9 +73,9 @@ class TestRunDue:
         assert Counter(ran) == {"hourly": 2, "daily": 2}
 
     def test_is_claimed_by_one_of_many_who_all_saw_that_it_is_due(self, world: World, clock: Clock) -> None:
-        first = at_once(8, lambda _: jobs._claim("hourly", timedelta(hours=1)))
+        first = at_once(8, lambda _: timetable._claim("hourly", timedelta(hours=1)))
         clock.advance(hours=1)
-        later = at_once(8, lambda _: jobs._claim("hourly", timedelta(hours=1)))
+        later = at_once(8, lambda _: timetable._claim("hourly", timedelta(hours=1)))
 
         assert (sum(first), sum(later)) == (1, 1)
 
@@ -116,3 +117,57 @@ class TestOurs:
 
         with db.unit_of_work(writes=False):
             assert list(db.session().scalars(select(Mail.status))) == ["sent"]
+
+
+class TestFailing:
+    @pytest.fixture
+    def fails(self, ran: list[str], clock: Clock) -> None:
+        queue._tasks["daily"] = Task("daily", lambda: 1 / 0, timedelta(days=1))
+        jobs.run_due()
+
+    @pytest.mark.usefixtures("fails")
+    def test_is_seen_and_tried_again_soon(self, clock: Clock) -> None:
+        entry = entries()["daily"]
+
+        assert (entry.failures, entry.last_error) == (1, "ZeroDivisionError")
+        assert 60 <= (entry.due_at - clock.now()).total_seconds() <= 75
+
+    @pytest.mark.usefixtures("fails")
+    def test_in_a_row_is_counted_and_forgotten_with_success(self, ran: list[str], clock: Clock) -> None:
+        clock.advance(minutes=2)
+        jobs.run_due()
+        twice = entries()["daily"].failures
+        queue._tasks["daily"] = Task("daily", lambda: None, timedelta(days=1))
+        clock.advance(minutes=3)
+        jobs.run_due()
+
+        entry = entries()["daily"]
+        assert (twice, entry.failures, entry.last_error) == (2, 0, None)
+        assert entry.due_at == clock.now() + timedelta(days=1)
+
+    def test_by_dying_is_made_up_for_after_the_lease(self, ran: list[str], clock: Clock) -> None:
+        def dies() -> None:
+            raise KeyboardInterrupt
+
+        queue._tasks["daily"] = Task("daily", dies, timedelta(days=1))
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run_due()
+        queue._tasks["daily"] = Task("daily", lambda: ran.append("daily"), timedelta(days=1))
+
+        jobs.run_due()
+        early = ran.count("daily")
+        clock.advance(minutes=15)
+        jobs.run_due()
+
+        assert (early, ran.count("daily")) == (0, 1)
+
+    @pytest.mark.usefixtures("fails")
+    def test_or_overdue_is_told(self, clock: Clock) -> None:
+        clock.advance(minutes=31)
+
+        with db.unit_of_work(writes=False):
+            found = {one.task: one for one in jobs.timetable()}
+
+        assert found["daily"].failures == 1
+        assert 29 * 60 <= found["daily"].overdue_seconds <= 30 * 60
+        assert found["hourly"].overdue_seconds == 0

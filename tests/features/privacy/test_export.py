@@ -23,6 +23,7 @@ SECRETS = {
     "users.password_hash",
     "totp_secrets.secret",
     "mail_outbox.sealed",
+    "jobs.arguments",
 }
 """Personal, and never shown: they open something."""
 
@@ -62,7 +63,7 @@ class TestExport:
 
         assert found.keys() == {
             *("exported_at", "profile", "roles", "sessions", "links", "api_keys", "totp", "recovery_codes"),
-            *("passkeys", "identities", "mails", "audit_events"),
+            *("passkeys", "identities", "mails", "jobs", "audit_events"),
         }
         assert found["profile"]["email"] == person.email
         assert found["profile"]["first_name"] == "Ada"

@@ -11,6 +11,7 @@ from app.features.accounts.models import User
 from app.features.api_keys.models import ApiKey
 from app.features.auth.models import OneTimeCode, Session
 from app.features.factors.models import Passkey, RecoveryCode, Totp
+from app.features.jobs.models import Job
 from app.features.mail.models import Mail
 from app.features.oidc.models import Identity
 from app.infra import db, personal
@@ -44,6 +45,7 @@ def give_everything(person: Person) -> None:
         Passkey: {"sign_count": 0, "transports": [], "backed_up": False},
         Identity: {},
         Mail: {"status": "pending", "attempts": 0, "due_at": now},
+        Job: {"status": "dead", "task": "made.up", "attempts": 1, "due_at": now},
     }
     with db.unit_of_work():
         for model, row in owned.items():
