@@ -38,6 +38,11 @@ class Adder:
         self.add: Cached[[int], Sum] = add
 
 
+def take(seconds: float) -> None:
+    """Be busy for so long, as what is worth keeping is; whoever asks meanwhile meets it."""
+    Event().wait(seconds)
+
+
 class Slow:
     """Keeps who computes busy until it is let go."""
 

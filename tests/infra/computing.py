@@ -2,11 +2,11 @@
 
 import os
 import sys
-import time
 
 from app.core.config import load
 from app.infra import cache, redis
 from app.infra.cache import Cached, cached
+from tests.infra.adder import take
 
 
 def computing(name: str, *, seconds: float) -> Cached[[], int]:
@@ -15,7 +15,7 @@ def computing(name: str, *, seconds: float) -> Cached[[], int]:
     @cached(name, seconds=60)
     def compute() -> int:
         redis.ask(lambda client: client.rpush(f"{name}:runs", os.getpid()))
-        time.sleep(seconds)
+        take(seconds)
         return 42
 
     return compute

@@ -1,12 +1,10 @@
-import time
-
 import pytest
 
 from app.infra import cache, cache_stores, redis
 from app.infra.cache import cached
 from tests.conftest import Clock
 from tests.features.auth.together import at_once
-from tests.infra.adder import SECONDS, Adder, Sum
+from tests.infra.adder import SECONDS, Adder, Sum, take
 from tests.live import free_port
 from tests.world import SERVICES, World, settings
 
@@ -43,7 +41,7 @@ class TestWithoutRedis:
         assert adder.runs[2] == 2
 
     def test_one_computes_and_the_others_wait(self, adder: Adder) -> None:
-        adder.meanwhile = lambda: time.sleep(0.1)
+        adder.meanwhile = lambda: take(0.1)
 
         at_once(8, lambda _: adder.add(2))
 

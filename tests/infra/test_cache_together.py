@@ -14,7 +14,7 @@ from app.core.errors import Unavailable
 from app.infra import cache, cache_stores
 from tests.conftest import Clock
 from tests.features.auth.together import at_once
-from tests.infra.adder import SECONDS, Adder, Slow, Sum
+from tests.infra.adder import SECONDS, Adder, Slow, Sum, take
 from tests.infra.computing import computing, runs
 from tests.live import ROOT, environment, wait_until
 from tests.world import SERVICES, World
@@ -27,7 +27,7 @@ def adder(world: World, clock: Clock) -> Adder:
 
 class TestTogether:
     def test_one_computes_and_the_others_wait(self, adder: Adder) -> None:
-        adder.meanwhile = lambda: time.sleep(0.1)
+        adder.meanwhile = lambda: take(0.1)
 
         answers = at_once(16, lambda _: adder.add(2))
 
@@ -48,7 +48,7 @@ class TestTogether:
 
     def test_a_failure_of_the_first_is_not_the_others(self, adder: Adder) -> None:
         def fail_at_first() -> None:
-            time.sleep(0.05)
+            take(0.05)
             if adder.runs[2] == 1:
                 raise Unavailable
 
