@@ -16,7 +16,7 @@ import pytest
 from app.infra import db, engines, retired
 from app.main.moving import MADE_AT_START
 from tests.api import some_users
-from tests.live import LiveServer, running
+from tests.live import LiveServer, running, wait_until
 from tests.main import moved
 from tests.world import SERVICES, World
 
@@ -119,7 +119,7 @@ class TestServiceBesideAMove:
             writers = [Thread(target=write, args=(server, number)) for number in range(3)]
             for writer in writers:
                 writer.start()
-            time.sleep(0.5)
+            wait_until(lambda: len(answers) >= 10)
             process = moved.begin_move(tmp_path, old, url)
             said = "".join(process.communicate(timeout=60))
             ended.set()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +13,7 @@ from sqlalchemy import make_url
 
 from tests import servers
 from tests.journeys.test_restart import call
-from tests.live import ROOT, LiveServer, environment, running
+from tests.live import ROOT, LiveServer, environment, running, wait_until
 from tests.world import PASSWORD, SERVICES
 
 pytestmark = [
@@ -126,11 +125,8 @@ def from_replica(server: LiveServer) -> float:
     )
 
 
-def eventually(holds: Callable[[], Any]) -> None:
-    ends = time.monotonic() + BOUND_SECONDS
-    while not holds():
-        assert time.monotonic() < ends, "not within the bound"
-        time.sleep(0.05)
+def eventually(holds: Callable[[], bool]) -> None:
+    wait_until(holds, lambda: "not within the bound", seconds=BOUND_SECONDS)
 
 
 def is_read(server: LiveServer, token: str) -> bool:
