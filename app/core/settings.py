@@ -75,6 +75,22 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes of this instance.")
     threads: int = Field(8, ge=1, le=256, description="Threads of each worker.")
+    drain_seconds: float | None = Field(
+        None,
+        ge=0,
+        le=600,
+        description="How long everything is still served after SIGTERM, with 503 at `/readiness`, so that balancers"
+        " look elsewhere. Empty: 10 in production, else 0.",
+    )
+    stop_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How long requests and tasks at hand may take after that before they are cut off.",
+    )
+    keep_alive_seconds: int = Field(
+        30, ge=1, le=3600, description="How long an idle connection is kept; longer than the proxy in front keeps it."
+    )
     replicas: int = Field(
         1, ge=1, le=10_000, description="Instances that share the database, for the connection budget."
     )
@@ -101,6 +117,13 @@ class Settings(BaseSettings):
 
     celery_broker_url: str = Field(
         "", repr=False, description="`redis://…` or `amqp://…` for jobs in Celery. Empty: jobs run in this process."
+    )
+    celery_processes: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Processes of all Celery workers together, for the connection budget. 0: as many as this machine"
+        " has cores.",
     )
     mail_url: str = Field(
         "",
@@ -199,6 +222,11 @@ class Settings(BaseSettings):
     def pool_size(self) -> int:
         """Return the connections of one worker; two at least, because migrating holds a lock on one."""
         return max(2, self.database_pool_size or self.threads)
+
+    @property
+    def drains(self) -> float:
+        """Return how many seconds this instance drains before it stops."""
+        return (10 if self.production else 0) if self.drain_seconds is None else self.drain_seconds
 
     @property
     def migrates(self) -> bool:

@@ -166,6 +166,12 @@ def limiter(*, degraded: bool) -> None:
         _on.degraded.set(1 if degraded else 0)
 
 
+def forget_the_dead() -> None:
+    """Remove the gauges of workers that ended. Their counters stay."""
+    if _folder is not None:
+        _forget_the_dead(_folder)
+
+
 def exposition() -> bytes:
     """Return everything in the text format of Prometheus."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 -- as above
