@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import time
+from contextlib import suppress
 from functools import partial
 from multiprocessing import process
 from threading import Thread
@@ -18,6 +20,9 @@ from app.infra import db, draining, logs, metrics, queue
 from app.main import serving, stopping
 from app.main.factory import create_app
 from app.main.starting import RefusesToStart
+
+_LEAVES_SECONDS = 1.0
+"""From the moment when workers are told to stop until all have turned from the port."""
 
 _app: Flask
 
@@ -56,9 +61,13 @@ def when_ready(server: Arbiter) -> None:
 
 
 def _drain(drain: stopping.Drain, server: Arbiter) -> None:
-    listeners: list[socket.socket] = [listener.sock for listener in server.LISTENERS]
+    listeners: list[socket.socket] = [listener.sock.dup() for listener in server.LISTENERS]
     drain.wait(listeners)
     server.signal(signal.SIGTERM, None)  # which it then handles in its own time
+    time.sleep(_LEAVES_SECONDS)
+    for listener in listeners:  # workers keep it open while they finish, and whoever connects would wait in vain
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def load() -> Flask:
