@@ -41,6 +41,8 @@ class Client:
             answer, text = self._send(method, path, body, headers)
         except (OSError, http.client.HTTPException) as error:
             self.books.failures.append(f"{kind}: {error!r}")
+            if self._connection is not None:
+                self._connection.close()
             self._connection = None
             return None
         self.books.answers[kind, answer.status] += 1
@@ -97,6 +99,8 @@ class Client:
         while not over.is_set():
             for turn in turns:
                 turn()
+        if self._connection is not None:
+            self._connection.close()
 
 
 def at_work(port: int, token: str, count: int, during: Callable[[], None]) -> list[Books]:
