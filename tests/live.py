@@ -72,7 +72,7 @@ GUNICORN = ("gunicorn", "--config", str(ROOT / "gunicorn.conf.py"))
 
 
 @contextmanager
-def running(var: Path, server: tuple[str, ...] = GRANIAN, **settings: str) -> Iterator[LiveServer]:
+def running(var: Path, server: tuple[str, ...] = GRANIAN, /, **settings: str) -> Iterator[LiveServer]:
     """Start the server, wait until it answers, and stop it at the end."""
     live = start(var, server, **settings)
     try:
@@ -83,7 +83,7 @@ def running(var: Path, server: tuple[str, ...] = GRANIAN, **settings: str) -> It
             live.stop()
 
 
-def start(var: Path, server: tuple[str, ...] = GRANIAN, **settings: str) -> LiveServer:
+def start(var: Path, server: tuple[str, ...] = GRANIAN, /, **settings: str) -> LiveServer:
     """Start the server, which is then for the caller to stop, in a group of its own as a terminal or supervisor has."""
     port = settings.setdefault("PORT", str(free_port()))
     log, errors = var / "server.log", var / "server.err"

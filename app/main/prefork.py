@@ -1,9 +1,7 @@
 """Serves the application with Gunicorn: threads in workers that it forks. ``gunicorn.conf.py`` is made of this."""
 
 import signal
-import socket
 import time
-from contextlib import suppress
 from functools import partial
 from multiprocessing import process
 from threading import Thread
@@ -16,7 +14,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from app.core import config
 from app.core.config import Settings
-from app.infra import db, draining, logs, metrics, queue
+from app.infra import db, draining, listening, logs, metrics, queue
 from app.main import serving, stopping
 from app.main.factory import create_app
 from app.main.starting import RefusesToStart
@@ -61,13 +59,12 @@ def when_ready(server: Arbiter) -> None:
 
 
 def _drain(drain: stopping.Drain, server: Arbiter) -> None:
-    listeners: list[socket.socket] = [listener.sock.dup() for listener in server.LISTENERS]
+    listeners = [listener.sock.dup() for listener in server.LISTENERS]
     drain.wait(listeners)
     server.signal(signal.SIGTERM, None)  # which it then handles in its own time
     time.sleep(_LEAVES_SECONDS)
     for listener in listeners:  # workers keep it open while they finish, and whoever connects would wait in vain
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
+        listening.shut(listener)
 
 
 def load() -> Flask:

@@ -1,7 +1,6 @@
 """Serves the application with Granian: WSGI on threads."""
 
 import signal
-import socket
 import time
 from functools import partial
 from importlib import import_module
@@ -16,12 +15,12 @@ from granian.server.mp import MPServer
 
 from app.core.config import Settings
 from app.features.auth import service as auth
-from app.infra import db, draining, logs, metrics, queue
+from app.infra import db, draining, listening, logs, metrics, queue
+from app.infra.listening import Listener
 from app.main import exporter, starting, stopping
 from app.main.starting import RefusesToStart
 
 _ROOT = Path(__file__).resolve().parents[2]
-_BACKLOG = 1024
 _LISTENS_SECONDS = 0.5
 """From the moment when Granian handles signals in a worker until it can hear them."""
 
@@ -36,7 +35,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=settings.threads,
-        backlog=_BACKLOG,
+        backlog=listening.BACKLOG,
         http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_seconds * 1000),
         websockets=False,
         log_level=LogLevels.error,  # below, it greets and gives advice on threads
@@ -81,7 +80,6 @@ class _Granian(MPServer):
 
     def _init_shared_socket(self) -> None:
         self._listener = _listen(self.bind_addr, self.bind_port)
-        self._listener.set_inheritable(True)
         # As Granian does where it shares a socket itself.
         shared = SocketHolder(self._listener.fileno(), False, self.backlog)  # type: ignore[call-arg]  # noqa: FBT003 -- stub
         self._sso: Any = self._listener
@@ -99,10 +97,9 @@ class _Granian(MPServer):
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listen(host: str, port: int) -> Listener:
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        return listening.listen(host, port)
     except OSError as error:
         message = f"Cannot listen on {host}:{port}: {error.strerror}. Stop what does, or set HOST and PORT."
         raise RefusesToStart(f"Carboy refuses to start:\n  - {message}") from error

@@ -5,40 +5,24 @@ while everything is still served. Then it turns new connections away, lets the w
 there, and only then has the workers finish and end. A second signal skips the waiting.
 """
 
-import ctypes
 import logging
 import os
 import signal
-import socket
-import struct
-import sys
-import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from threading import Event, Thread
 
 from app.core.config import Settings
-from app.infra import draining
+from app.infra import draining, listening
+from app.infra.listening import Listener
 
 log = logging.getLogger(__name__)
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
-_QUEUE_SECONDS = 2.0
 _SETTLE_SECONDS = 0.5
 """Time for a request to come over a connection that was accepted last."""
 
 _WATCH_SECONDS = 1.0
-_SO_ATTACH_FILTER = 26
-_ACCEPT_QUEUE = slice(24, 28)
-"""Where TCP_INFO of a listening socket holds how many connections wait to be accepted (tcpi_unacked)."""
-
-_DROP_SYN = (  # classic BPF over the TCP header: a packet that opens a connection is not heard, all others are
-    (0x30, 0, 0, 13),  # load the byte of the flags
-    (0x15, 0, 1, 0x02),  # SYN alone?
-    (0x06, 0, 0, 0),  # drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # keep
-)
 
 
 class Drain:
@@ -56,40 +40,16 @@ class Drain:
         self._asked = True
         draining.begin()
 
-    def wait(self, listeners: Iterable[socket.socket]) -> None:
+    def wait(self, listeners: Iterable[Listener]) -> None:
         """Return when no connection waits to be accepted and none can come; at once where nothing drains."""
         if not self._seconds:
             return
         log.info("draining", extra={"seconds": self._seconds})
         self._enough.wait(self._seconds)
         for listener in listeners:
-            _turn_away(listener)
-            _wait_until_accepted(listener)
+            listening.turn_away(listener)
+            listening.wait_until_accepted(listener)
         self._enough.wait(_SETTLE_SECONDS)
-
-
-def _turn_away(listener: socket.socket) -> None:
-    """Let nobody begin a connection. Closing the port instead would reset those that wait to be accepted.
-
-    Who tries meanwhile hears nothing, and a second later, when the port is closed, that it is.
-    """
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _DROP_SYN))
-    attached = struct.pack("HL", len(_DROP_SYN), ctypes.addressof(program))
-    with suppress(OSError):  # not Linux
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attached)
-
-
-def _wait_until_accepted(listener: socket.socket) -> None:
-    ends = time.monotonic() + _QUEUE_SECONDS
-    while _queue_of(listener) and time.monotonic() < ends:
-        time.sleep(0.01)
-
-
-def _queue_of(listener: socket.socket) -> int:
-    if sys.platform != "linux":
-        return 0
-    found = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACCEPT_QUEUE.stop)
-    return int(struct.unpack("I", found[_ACCEPT_QUEUE])[0])
 
 
 def guard_forks() -> None:
