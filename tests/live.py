@@ -67,26 +67,36 @@ def environment(var: Path, **settings: str) -> dict[str, str]:
     }
 
 
+GRANIAN = ("flask", "--app", str(ROOT / "wsgi.py"), "serve")
+GUNICORN = ("gunicorn", "--config", str(ROOT / "gunicorn.conf.py"))
+
+
 @contextmanager
-def running(var: Path, **settings: str) -> Iterator[LiveServer]:
+def running(var: Path, server: tuple[str, ...] = GRANIAN, /, **settings: str) -> Iterator[LiveServer]:
     """Start the server, wait until it answers, and stop it at the end."""
+    live = start(var, server, **settings)
+    try:
+        wait_until_it_answers(live)
+        yield live
+    finally:
+        if live.process.poll() is None:
+            live.stop()
+
+
+def start(var: Path, server: tuple[str, ...] = GRANIAN, /, **settings: str) -> LiveServer:
+    """Start the server, which is then for the caller to stop, in a group of its own as a terminal or supervisor has."""
     port = settings.setdefault("PORT", str(free_port()))
     log, errors = var / "server.log", var / "server.err"
     with log.open("ab") as output, errors.open("ab") as complaints:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py"), "serve"],
+            [sys.executable, "-m", *server],
             cwd=var,
+            start_new_session=True,
             env=environment(var, **settings),
             stdout=output,
             stderr=complaints,
         )
-    server = LiveServer(f"http://127.0.0.1:{port}", process, log, errors)
-    try:
-        wait_until_it_answers(server)
-        yield server
-    finally:
-        if process.poll() is None:
-            server.stop()
+    return LiveServer(f"http://127.0.0.1:{port}", process, log, errors)
 
 
 def wait_until_it_answers(server: LiveServer) -> None:

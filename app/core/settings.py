@@ -80,6 +80,22 @@ class Settings(BaseSettings):
     waiting: int = Field(
         64, ge=0, le=1024, description="Requests that may wait for one of THREADS before others are told to come back."
     )
+    drain_seconds: float | None = Field(
+        None,
+        ge=0,
+        le=600,
+        description="How long everything is still served after SIGTERM, with 503 at `/readiness`, so that balancers"
+        " look elsewhere. Empty: 10 in production, else 0.",
+    )
+    stop_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How long requests and tasks at hand may take after that before they are cut off.",
+    )
+    keep_alive_seconds: int = Field(
+        30, ge=1, le=3600, description="How long an idle connection is kept; longer than the proxy in front keeps it."
+    )
     replicas: int = Field(
         1, ge=1, le=10_000, description="Instances that share the database, for the connection budget."
     )
@@ -112,6 +128,13 @@ class Settings(BaseSettings):
 
     celery_broker_url: str = Field(
         "", repr=False, description="`redis://…` or `amqp://…` for jobs in Celery. Empty: jobs run in this process."
+    )
+    celery_processes: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Processes of all Celery workers together, for the connection budget. 0: as many as this machine"
+        " has cores.",
     )
     mail_url: str = Field(
         "",
@@ -251,6 +274,11 @@ class Settings(BaseSettings):
     def server_threads(self) -> int:
         """Return the threads of one worker: for the requests at work, for those in line, and some for probes alone."""
         return self.threads + self.waiting + _PROBE_THREADS
+
+    @property
+    def drains(self) -> float:
+        """Return how many seconds this instance drains before it stops."""
+        return (10 if self.production else 0) if self.drain_seconds is None else self.drain_seconds
 
     @property
     def migrates(self) -> bool:

@@ -47,24 +47,18 @@ class _Metrics:
         def counter(name: str, meaning: str, *labels: str) -> Counter:
             return Counter(name, meaning, labels, registry=registry)
 
+        def histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(name, meaning, labels, buckets=buckets, registry=registry)
+
         def gauge(name: str, meaning: str, mode: Any = "livesum") -> Gauge:  # noqa: ANN401 -- the library's literals
             return Gauge(name, meaning, registry=registry, multiprocess_mode=mode)
 
         self.requests = counter("http_requests_total", "Requests answered.", "method", "endpoint", "status")
-        self.request_seconds = Histogram(
-            "http_request_duration_seconds",
-            "How long requests took.",
-            ("method", "endpoint"),
-            buckets=_REQUEST_SECONDS,
-            registry=registry,
+        self.request_seconds = histogram(
+            "http_request_duration_seconds", "How long requests took.", _REQUEST_SECONDS, "method", "endpoint"
         )
         self.errors = counter("app_errors_total", "Requests that failed, by code.", "type")
-        self.queries = Histogram(
-            "database_query_duration_seconds",
-            "How long statements took.",
-            buckets=_QUERY_SECONDS,
-            registry=registry,
-        )
+        self.queries = histogram("database_query_duration_seconds", "How long statements took.", _QUERY_SECONDS)
         self.active = gauge("database_connections_active", "Database connections in use.")
         self.idle = gauge("database_connections_idle", "Database connections that wait to be used.")
         self.redis = counter("redis_commands_total", "Commands sent to Redis.", "outcome")
@@ -79,12 +73,8 @@ class _Metrics:
         self.replica_lag = gauge("database_replica_lag_seconds", "How far the replica is behind at most.", "livemax")
         self.replica_reads = counter("database_replica_reads_total", "Reads that the replica answered.")
         self.jobs = counter("jobs_total", "Attempts of jobs and timetabled tasks.", "task", "outcome")
-        self.job_seconds = Histogram(
-            "jobs_duration_seconds",
-            "How long jobs and timetabled tasks took.",
-            ("task",),
-            buckets=_JOB_SECONDS,
-            registry=registry,
+        self.job_seconds = histogram(
+            "jobs_duration_seconds", "How long jobs and timetabled tasks took.", _JOB_SECONDS, "task"
         )
         self.by_request: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 

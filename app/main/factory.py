@@ -19,7 +19,6 @@ from app.infra import (
     replica,
     reporting,
     tracing,
-    watch,
 )
 from app.main import cli, features, starting
 from app.web import application
@@ -47,9 +46,6 @@ def wsgi_app() -> Flask:
     context = click.get_current_context(silent=True)
     if context is None or context.info_name == "run":
         starting.prepare(settings)
-        queue.start()
-        tracing.start()
-        reporting.start()
-        watch.start()
+        starting.begin_beside()
         metrics.start(settings.metrics_dir)
     return app

@@ -1,69 +1,120 @@
 """Serves the application with Granian: WSGI on threads."""
 
-import os
 import signal
+import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.net import SocketHolder  # type: ignore[attr-defined]  # Granian itself imports it so
+from granian.server.mp import MPServer
 
 from app.core.config import Settings
 from app.features.auth import service as auth
-from app.infra import db, logs, metrics, queue, reporting, tracing, watch
-from app.main import exporter, starting
+from app.infra import db, draining, listening, logs, metrics
+from app.infra.listening import Listener
+from app.main import exporter, starting, stopping
+from app.main.starting import RefusesToStart
 
 _ROOT = Path(__file__).resolve().parents[2]
-_DRAIN_SECONDS = 30
+_LISTENS_SECONDS = 0.5
+"""From the moment when Granian handles signals in a worker until it can hear them."""
 
 
 def serve(settings: Settings, *, reload: bool = False) -> None:
     """Prepare the database, say where to look, and serve until SIGINT or SIGTERM."""
-    starting.prepare(settings)
-    _greet(settings)
-    db.engine().dispose()  # the workers open their own
-    metrics.clear(settings.metrics_dir)
-    metrics.start(settings.metrics_dir)
-    exporter.start(settings)
-    os.register_at_fork(after_in_child=_end_when_told)
-    Server(
-        "wsgi:app",
-        address=settings.host,
-        port=settings.port,
+    begin(settings)
+    flag = draining.share()
+    stopping.guard_forks()
+    _Granian(
+        settings,
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=settings.server_threads,
+        backlog=listening.BACKLOG,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_seconds * 1000),
         websockets=False,
         log_level=LogLevels.error,  # below, it greets and gives advice on threads
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},  # its lines are JSON like ours
-        workers_kill_timeout=_DRAIN_SECONDS,
+        workers_kill_timeout=settings.stop_seconds,
         respawn_failed_workers=True,
         working_dir=_ROOT,
         reload=reload,
         reload_paths=[_ROOT / "app"] if reload else None,
         reload_ignore_worker_failure=reload,  # code that is wrong for a moment is mended and loaded again
-    ).serve(target_loader=load, wrap_loader=False)
+    ).serve(target_loader=partial(load, flag), wrap_loader=False)
 
 
-def load() -> Any:  # noqa: ANN401 -- Flask, for Granian
+def begin(settings: Settings) -> None:
+    """Do, once, what comes before the workers of either server."""
+    starting.prepare(settings)
+    greet(settings)
+    db.engine().dispose()  # the workers open their own
+    metrics.clear(settings.metrics_dir)
+    metrics.start(settings.metrics_dir)
+    exporter.start(settings)
+
+
+def load(flag: draining.Flag) -> Any:  # noqa: ANN401 -- Flask, for Granian
     """Return the application in a worker, which then also works off what is to be done beside requests."""
+    draining.adopt(flag)
+    stopping.obey_only_the_parent(partial(_stop, signal.getsignal(signal.SIGTERM)))
     app = import_module("wsgi").app
-    queue.start()
-    tracing.start()
-    reporting.start()
-    watch.start()
+    starting.begin_beside()
     return app
 
 
-def _end_when_told() -> None:
-    """Let a worker that is told to stop while it still loads end, where the handlers of its parent ignore that."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+class _Granian(MPServer):
+    """Granian that drains before it stops, and whose workers accept from one socket.
+
+    By itself it gives each worker a socket, and what waits at one is lost with its worker.
+    """
+
+    def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 -- Granian's
+        super().__init__("wsgi:app", address=settings.host, port=settings.port, **options)
+        self._drain = stopping.Drain(settings)
+
+    def _init_shared_socket(self) -> None:
+        self._listener = _listen(self.bind_addr, self.bind_port)
+        # As Granian does where it shares a socket itself.
+        shared = SocketHolder(self._listener.fileno(), False, self.backlog)  # type: ignore[call-arg]  # noqa: FBT003 -- stub
+        self._sso: Any = self._listener
+        self._shd: Any = shared
+        self._ssp: Any = None
+
+    def signal_handler_interrupt(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 -- as above
+        self._drain.ask()
+        super().signal_handler_interrupt(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Drain first, where that was asked for."""
+        if self.interrupt_signal:
+            self._drain.wait([self._listener])
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
 
-def _greet(settings: Settings) -> None:
+def _listen(host: str, port: int) -> Listener:
+    try:
+        return listening.listen(host, port)
+    except OSError as error:
+        message = f"Cannot listen on {host}:{port}: {error.strerror}. Stop what does, or set HOST and PORT."
+        raise RefusesToStart(f"Carboy refuses to start:\n  - {message}") from error
+
+
+def _stop(inherited: Any) -> None:  # noqa: ANN401 -- a handler of a signal, in any of its forms
+    """End this worker as Granian's own handler does, once that is there and heard."""
+    while (handler := signal.getsignal(signal.SIGTERM)) is inherited:
+        time.sleep(0.02)
+    time.sleep(_LISTENS_SECONDS)
+    handler(signal.SIGTERM, None)  # type: ignore[operator, misc]  # Granian's is a function
+
+
+def greet(settings: Settings) -> None:
+    """Say where to look."""
     world = "PostgreSQL" if db.is_postgres() else "SQLite"
     logs.say(f"\n  {settings.service_name.capitalize()} on {settings.base_url}   ({world}, {settings.environment})")
     logs.say(f"  API reference     {settings.base_url}/docs")

@@ -1,14 +1,20 @@
 """What happens between assembly and the first request: migrate, bootstrap, or refuse and say what to do."""
 
+import os
+
 from sqlalchemy import text
 
 from app.core.config import Settings
 from app.core.errors import Failure
-from app.infra import db, migrations, retired
+from app.infra import db, migrations, queue, reporting, retired, tracing, watch
 from app.main import features
 
 RESERVED_CONNECTIONS = 10
 """Kept free of PostgreSQL's max_connections, for operators and migrations."""
+
+
+_OF_A_CELERY_PROCESS = 2
+"""A task's own, and one for what it stores apart."""
 
 
 class RefusesToStart(SystemExit):
@@ -39,16 +45,34 @@ def bootstrap() -> None:
         features.bootstrap()
 
 
+def begin_beside() -> None:
+    """Begin, in a process that serves, what it does beside requests."""
+    for neighbour in (queue, tracing, reporting, watch):
+        neighbour.start()
+
+
 def _check_connection_budget(settings: Settings) -> None:
     if not db.is_postgres():
         return
     with db.engine().connect() as connection:
         most = int(connection.execute(text("SHOW max_connections")).scalar_one())
-    watching = 1 if settings.replica else 0
-    wanted = settings.replicas * settings.workers * (settings.pool_size + watching)
+    wanted = _wanted_connections(settings)
     if wanted > most - RESERVED_CONNECTIONS:
+        others = wanted - settings.replicas * settings.workers * (settings.pool_size + bool(settings.replica))
         message = (
-            f"REPLICAS × WORKERS × DATABASE_POOL_SIZE is {wanted} connections, and PostgreSQL allows {most}, of which"
-            f" {RESERVED_CONNECTIONS} stay free. Lower them, raise max_connections, or put PgBouncer between."
+            f"REPLICAS × WORKERS × DATABASE_POOL_SIZE{f' (and {others} of Celery and metrics)' if others else ''} is"
+            f" {wanted} connections, and PostgreSQL allows {most}, of which {RESERVED_CONNECTIONS} stay free. Lower"
+            " them, raise max_connections, or put PgBouncer between."
         )
         raise RefusesToStart(f"Carboy refuses to start:\n  - {message}")
+
+
+def _wanted_connections(settings: Settings) -> int:
+    """Count the connections that all processes of all instances may hold at once."""
+    wanted = settings.replicas * settings.workers * settings.pool_size
+    if settings.metrics_port:
+        wanted += settings.replicas  # the process that serves the metrics asks for figures one at a time
+    if settings.celery_broker_url:
+        processes = settings.celery_processes or os.cpu_count() or 1
+        wanted += processes * _OF_A_CELERY_PROCESS
+    return wanted

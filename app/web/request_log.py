@@ -12,7 +12,7 @@ from app.core import origin
 from app.core.config import Settings
 from app.core.ids import uuid7_text
 from app.core.network import canonical, client_of
-from app.infra import levels, logs, metrics, reporting
+from app.infra import draining, levels, logs, metrics, reporting
 from app.web import headers, schemas
 from app.web.errors import MEANINGS
 from app.web.headers import Environ, Header, StartResponse, WsgiApp
@@ -93,6 +93,8 @@ class RequestLog:
         complete.append(("Content-Security-Policy", headers.PAGE_POLICY if is_page else headers.API_POLICY))
         if "cache-control" not in names:
             complete.append(("Cache-Control", "no-store"))
+        if draining.is_on():
+            complete.append(("Connection", "close"))  # what is kept alive must not meet a closed door
         return complete
 
 

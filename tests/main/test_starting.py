@@ -154,5 +154,22 @@ class TestConnectionBudget:
             start(WORKERS="2", REPLICAS="2", DATABASE_POOL_SIZE=str(most))
 
     @pytest.mark.skipif(not SERVICES, reason="SQLite has no bound on connections")
+    @pytest.mark.parametrize(
+        ("others", "count"),
+        [
+            pytest.param({"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "CELERY_PROCESSES": "3"}, 6, id="Celery"),
+            pytest.param({"METRICS_PORT": "9100", "REPLICAS": "1"}, 1, id="metrics"),
+        ],
+    )
+    def test_counts_what_works_beside_the_workers(
+        self, start: Start, most: int, others: dict[str, str], count: int
+    ) -> None:
+        fits = most - RESERVED_CONNECTIONS - count
+
+        assert start(DATABASE_POOL_SIZE=str(fits), **others).name == "carboy"
+        with pytest.raises(RefusesToStart, match=rf"\(and {count} of Celery and metrics\)"):
+            start(DATABASE_POOL_SIZE=str(fits + 1), **others)
+
+    @pytest.mark.skipif(not SERVICES, reason="SQLite has no bound on connections")
     def test_lets_through_what_just_fits(self, start: Start, most: int) -> None:
         assert start(DATABASE_POOL_SIZE=str(most - RESERVED_CONNECTIONS)).name == "carboy"

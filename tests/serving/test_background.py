@@ -12,6 +12,7 @@ from tests.features.mail.conftest import SECRET, rows, send
 from tests.live import running, wait_until
 from tests.migrations.databases import empty_database
 from tests.postbox import Postbox, postbox
+from tests.serving.conftest import Kind
 from tests.world import World
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
@@ -24,7 +25,9 @@ def box() -> Iterator[Postbox]:
 
 
 class TestServer:
-    def test_sends_mail_and_stops_without_repeating_any(self, world: World, box: Postbox, tmp_path: Path) -> None:
+    def test_sends_mail_and_stops_without_repeating_any(
+        self, world: World, kind: Kind, box: Postbox, tmp_path: Path
+    ) -> None:
         box.on_mail = lambda: Event().wait(0.05)
         with empty_database(tmp_path) as url:
             world.with_settings(database_url=url, secret_key=(SECRET,))
@@ -33,7 +36,7 @@ class TestServer:
                 send()
 
             given = {"SECRET_KEY": SECRET, "PUBLIC_URL": "http://carboy.test", "MAIL_URL": box.url, "WORKERS": "2"}
-            with running(tmp_path, DATABASE_URL=url, **given) as server:
+            with running(tmp_path, kind, DATABASE_URL=url, **given) as server:
                 wait_until(lambda: len(box.received) >= 3, lambda: server.output)
                 code = server.stop(signal.SIGTERM)
             sent = {f"<{row.id}@carboy.test>" for row in rows() if row.status == "sent"}

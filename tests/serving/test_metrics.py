@@ -16,6 +16,7 @@ from typing import Self
 import pytest
 
 from tests.live import LiveServer, free_port, running, wait_until
+from tests.serving.conftest import Kind
 from tests.serving.http import send
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
@@ -29,8 +30,8 @@ SETTLED_SECONDS = 7
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with running(Path(tmp_path_factory.mktemp("metrics")), METRICS_PORT=PORT, WORKERS="2") as started:
+def server(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[LiveServer]:
+    with running(Path(tmp_path_factory.mktemp("metrics")), kind, METRICS_PORT=PORT, WORKERS="2") as started:
         yield started
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import environment, running
+from tests.serving.conftest import Kind
 from tests.serving.http import send
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
@@ -23,9 +24,9 @@ PROPER = {
 
 
 class TestProduction:
-    def test_refuses_to_start_in_words(self, tmp_path: Path) -> None:
+    def test_refuses_to_start_in_words(self, kind: Kind, tmp_path: Path) -> None:
         process = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+            [sys.executable, "-m", *kind],
             cwd=tmp_path,
             env=environment(tmp_path, **PROPER | {"SECRET_KEY": ""}),
             capture_output=True,
@@ -42,8 +43,8 @@ class TestProduction:
         assert "Traceback" not in process.stderr
         assert list(tmp_path.iterdir()) == []
 
-    def test_serves_with_proper_settings_until_it_is_told_to_stop(self, tmp_path: Path) -> None:
-        with running(tmp_path, **PROPER, MIGRATE_ON_START="1") as server:
+    def test_serves_with_proper_settings_until_it_is_told_to_stop(self, kind: Kind, tmp_path: Path) -> None:
+        with running(tmp_path, kind, **PROPER, MIGRATE_ON_START="1", DRAIN_SECONDS="0") as server:
             ready = send(f"{server.url}/readiness")
             page = send(f"{server.url}/docs", Accept="text/html")
 

@@ -9,6 +9,7 @@ import pytest
 from app.core.version import VERSION
 from tests.live import LiveServer, running
 from tests.migrations.databases import empty_database
+from tests.serving.conftest import Kind
 from tests.serving.http import send, send_form, send_json
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
@@ -18,12 +19,12 @@ SIGN_IN = {"username": ADMIN["username"], "password": ADMIN["password"]}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[LiveServer]:
     """A server of this file's own, in this world, with nobody in it."""
     folder = tmp_path_factory.mktemp("serving")
     with (
         empty_database(folder) as url,
-        running(folder, DATABASE_URL=url, REDIS_URL=os.environ.get("TEST_REDIS_URL", "")) as started,
+        running(folder, kind, DATABASE_URL=url, REDIS_URL=os.environ.get("TEST_REDIS_URL", "")) as started,
     ):
         yield started
 
@@ -55,7 +56,9 @@ class TestStart:
     def test_names_no_software(self, server: LiveServer) -> None:
         server_header = send(f"{server.url}/health").headers.get("Server", "")
 
-        assert [word for word in ("python", "werkzeug", "granian", "/") if word in server_header.casefold()] == []
+        assert [
+            word for word in ("python", "werkzeug", "granian", "gunicorn", "/") if word in server_header.casefold()
+        ] == []
 
 
 class TestFirstAdministrator:
@@ -103,8 +106,8 @@ class TestBodies:
 
 
 class TestStop:
-    def test_by_the_keyboard_is_quiet_and_no_failure(self, tmp_path: Path) -> None:
-        with running(tmp_path) as server:
+    def test_by_the_keyboard_is_quiet_and_no_failure(self, kind: Kind, tmp_path: Path) -> None:
+        with running(tmp_path, kind) as server:
             send(f"{server.url}/health")
 
             code = server.stop(signal.SIGINT)

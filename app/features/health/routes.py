@@ -23,7 +23,7 @@ def health() -> service.Health:
 @routes.get("/readiness")
 @public
 @exempt
-@returns(ReadinessOut, bare=True, status_of={"not_ready": 503})
+@returns(ReadinessOut, bare=True, status_of={"not_ready": 503, "draining": 503})
 def readiness() -> service.Readiness:
     """Tell whether this instance can do its work. 503 if not: send it no traffic."""
     return service.readiness()

@@ -23,7 +23,7 @@ class CheckOut(Out):
 
 
 class ReadinessOut(Out):
-    """`ready`; `degraded`: working without a neighbour that can be done without; `not_ready`: send no traffic."""
+    """`ready`; `degraded`: without a neighbour that is not vital; `not_ready` and `draining`: send no traffic."""
 
     status: str
     timestamp: Timestamp

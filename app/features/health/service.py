@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.config import Settings
 from app.core.errors import Unavailable
 from app.core.version import VERSION
-from app.infra import db, migrations, queue, redis
+from app.infra import db, draining, migrations, queue, redis
 
 __all__ = ["Check", "Health", "NotReady", "Readiness", "connect", "health", "readiness"]
 
@@ -117,7 +117,7 @@ def _examine() -> Readiness:
         name: Check(DISABLED) if name not in asked else asked[name].result() if asked[name].done() else Check(DOWN)
         for name in probes
     }
-    return Readiness(_verdict(checks), clock.now(), checks)
+    return Readiness("draining" if draining.is_on() else _verdict(checks), clock.now(), checks)
 
 
 def _verdict(checks: dict[str, Check]) -> str:
