@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from app.core import mailing
 from app.core.mailing import UnusableMailSetting
-from app.core.settings import ENDPOINTS, OidcProvider, Settings
+from app.core.oidc import ENDPOINTS, OidcProvider
+from app.core.settings import Settings
 
 SECRET_LENGTH = 32
 _SECRET_SIGNS = 10

@@ -20,7 +20,8 @@ from authlib.integrations.base_client import OAuthError  # type: ignore[import-u
 from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped] # as above
 
 from app.core.errors import Unauthenticated, Unavailable
-from app.core.settings import OidcProvider, Settings
+from app.core.oidc import OidcProvider
+from app.core.settings import Settings
 
 log = logging.getLogger(__name__)
 

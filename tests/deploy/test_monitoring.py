@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture import exposed, recorded, source
 from tests.deploy import promql, rules
-from tests.world import World
+from tests.world import SERVICES, World
 
 RUNBOOKS = source.ROOT / "docs" / "runbooks"
 SEVERITIES = {"critical", "warning"}
@@ -22,6 +22,7 @@ NOT_SHOWN_HERE = {"status": {"5..", "dead"}}
 TESTS = sorted((rules.FOLDER / "tests").glob("*.yml"))
 
 needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (package prometheus) is missing")
+once = pytest.mark.skipif(not SERVICES, reason="files that no world changes are tried once, with the real servers")
 needs_amtool = pytest.mark.skipif(not shutil.which("amtool"), reason="amtool (prometheus-alertmanager) is missing")
 
 
@@ -140,6 +141,7 @@ class TestPrograms:
         assert answer.returncode == 0, answer.stdout + answer.stderr
         assert f"{len(rules.alerts())} rules found" in answer.stdout
 
+    @once
     @needs_promtool
     @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
     def test_the_alert_fires_clears_and_does_not_flap(self, path: Path) -> None:

@@ -9,11 +9,9 @@ from app.infra.columns import Model
 
 
 class RecentWriter(Model):
-    """A user, and when they wrote last by the clock of the database. Without a foreign key: it outlives nobody long."""
+    """A user, and when they wrote last by the clock of the database. Rows live for an hour."""
 
     __tablename__ = "recent_writers"
 
-    user_id: Mapped[int] = mapped_column(
-        BigInteger, primary_key=True, autoincrement=False, info={"personal": "deleted after an hour"}
-    )
-    wrote_at: Mapped[datetime] = mapped_column(info={"personal": "deleted after an hour"})
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    wrote_at: Mapped[datetime]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from unicodedata import normalize
 
-from app.core.settings import OidcProvider
+from app.core.oidc import OidcProvider
 from app.features.oidc import id_tokens
 from app.features.oidc.flows import Flow
 from app.features.oidc.id_tokens import ProviderAnswerInvalid

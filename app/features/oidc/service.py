@@ -8,7 +8,7 @@ from app.core.config import Settings
 from app.core.errors import Failure, NotFound, Unavailable
 from app.core.ids import UUID
 from app.core.keyring import Keyring
-from app.core.settings import OidcProvider
+from app.core.oidc import OidcProvider
 from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import service as auth
