@@ -2,7 +2,7 @@
 
 import re
 import shutil
-import subprocess  # nosec B404 -- what this file is about
+import subprocess  # nosec B404: what this file is about
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
