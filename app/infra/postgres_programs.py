@@ -2,7 +2,7 @@
 
 import re
 import shutil
-import subprocess  # nosec B404: what this file is about
+import subprocess  # what this file is about # nosec B404
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def run(name: str, arguments: Sequence[str], *, url: str, server: int, folder: P
     """
     program = _find(name, server)
     command = [str(program), f"--dbname={_without_password(url, folder)}", "--no-password", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603  # nosec B603 -- a program by its path, no shell
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 -- a program by its path, no shell # nosec B603
     if done.returncode == 0:
         return
     if "No space left on device" in done.stderr:
@@ -79,7 +79,7 @@ def _installed(name: str) -> Iterator[Path]:
 
 
 def _version(program: Path) -> int:
-    answer = subprocess.run(  # noqa: S603  # nosec B603 -- as above
+    answer = subprocess.run(  # noqa: S603 -- as above # nosec B603
         [str(program), "--version"], capture_output=True, text=True, check=False, timeout=_VERSION_SECONDS
     )
     found = _VERSION.search(answer.stdout)
