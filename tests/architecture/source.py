@@ -61,6 +61,13 @@ def uses(module: Module) -> Iterator[str]:
             yield ast.unparse(node)
 
 
+def literals(module: Module) -> Iterator[str]:
+    """Yield every text that stands in a module."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 def functions(module: Module) -> Iterator[tuple[str, int]]:
     """Yield every function with the number of its lines, from its first decorator to its last statement."""
     for node in ast.walk(module.tree):

@@ -20,7 +20,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from tests import canary
 from tests.api import Api, an_admin
+from tests.architecture import source
 from tests.world import World
 
 AnyOperation = APIOperation[Any, Any, Any, Any]
@@ -50,6 +52,14 @@ def operations(world: World, mode: GenerationMode) -> Iterator[AnyOperation]:
             yield operation
 
 
+@pytest.fixture
+def _literals_are_public(keeper: canary.Keeper) -> None:
+    """Tell the canary that what stands in the code is no secret: Hypothesis tries its literals as well."""
+    for module in source.modules():
+        keeper.public.update(source.literals(module))
+
+
+@pytest.mark.usefixtures("_literals_are_public")
 @pytest.mark.parametrize("mode", GenerationMode)
 def test_every_answer_is_as_described(world: World, api: Api, mode: GenerationMode) -> None:
     admin = an_admin()
