@@ -27,6 +27,13 @@ examples.register_profile(
 examples.load_profile("carboy")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests: begun last, one of them would keep a single core busy at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish() -> None:
     """Leave what was collected out of every later round of the garbage collector: it took a tenth of the time."""
     gc.collect()

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COVERAGE_FLOOR = 95
 """Percent of app's branches that all worlds together must reach."""
 
-SHARED_OUT = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
-"""On every core, a file at a time; but serially under coverage, which loses what pytest-xdist's workers saw."""
+SHARED_OUT = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+"""On every core, a file at a time, in the order of tests/conftest.py; but serially under coverage, which loses what pytest-xdist's workers saw."""
 
 LEAVE_SECONDS = 10.0
 """How long an interrupted pytest may take to clean up."""

@@ -29,6 +29,11 @@ NOTHING_YET = {
     "security: Second factors",
     "security: Secrets",
     "security: Data that left",
+    "security: Guesses refused",
+    "security: Traffic refused",
+    "infrastructure: Newest backup",
+    "infrastructure: Last restore on trial",
+    "infrastructure: Timetable, failures",
 }
 """Panels of events that do not happen here."""
 

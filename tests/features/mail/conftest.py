@@ -20,7 +20,7 @@ def box(world: World) -> Iterator[Postbox]:
     """A mail server that this service hands its mail to."""
     with postbox() as started:
         world.with_settings(
-            mail_url=started.url, mail_from="Carboy <carboy@carboy.test>", mail_seconds=5, secret_key=(SECRET,)
+            mail_url=started.url, mail_from="Carboy <carboy@carboy.test>", mail_seconds=20, secret_key=(SECRET,)
         )
         yield started
         mailer.hang_up()
