@@ -20,7 +20,10 @@ COVERAGE_FLOOR = 95
 """Percent of app's branches that all worlds together must reach."""
 
 SHARED_OUT = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
-"""On every core, a file at a time, in the order of tests/conftest.py; but serially under coverage, which loses what pytest-xdist's workers saw."""
+"""On every core, a file at a time, in the order of tests/conftest.py.
+
+But serially under coverage, which loses what pytest-xdist's workers saw.
+"""
 
 LEAVE_SECONDS = 10.0
 """How long an interrupted pytest may take to clean up."""
