@@ -9,12 +9,14 @@ import pytest
 
 from tests.browser import chromium
 from tests.browser.chromium import Chromium, Page
+from tests.world import SERVICES
 
 DOCS = Path(__file__).parents[2] / "app" / "web" / "static" / "docs"
 RECORDED = re.findall(r"\| `(\S+)` \| `([0-9a-f]{64})` \|", (DOCS / "VENDORED.md").read_text())
 
 ME = '.opblock-get:has([data-path="/auth/me"])'
 
+once = pytest.mark.skipif(SERVICES, reason="a page that no world changes is looked at once")
 needs_chromium = pytest.mark.skipif(
     chromium.executable() is None, reason=f"no Chromium on PATH, neither as {' nor as '.join(chromium.NAMES)}"
 )
@@ -42,6 +44,7 @@ def docs(browser: Chromium, live_server: LiveServer) -> Page:
     return page
 
 
+@once
 @pytest.mark.browser
 @needs_chromium
 class TestDocsPage:
@@ -120,6 +123,7 @@ class TestDocsPage:
         docs.wait_for("document.documentElement.classList.contains('dark-mode')")
 
 
+@once
 @pytest.mark.browser
 @needs_chromium
 class TestPage:

@@ -19,7 +19,7 @@ from tests.live import environment
 from tests.migrations.databases import empty_database, longer_history
 from tests.world import SERVICES, World
 
-HOW_MANY = 5
+HOW_MANY = 5 if SERVICES else 3
 
 FLASK_WITH_ANOTHER_HISTORY = """
 import sys

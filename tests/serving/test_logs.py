@@ -12,8 +12,13 @@ import pytest
 from tests.live import ROOT, LiveServer, environment, running, wait_until
 from tests.postbox import Postbox, postbox
 from tests.serving.http import send, send_json
+from tests.world import SERVICES
 
-pytestmark = [pytest.mark.serving, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.serving,
+    pytest.mark.slow,
+    pytest.mark.skipif(not SERVICES, reason="their time is spent once, in the services world"),
+]
 
 TRACE = "a" * 32
 PERSON = {"username": "ada", "email": "ada@engines.test", "password": "Correct-Horse-7-Battery"}
