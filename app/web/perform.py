@@ -70,8 +70,9 @@ def _raised_in(failure: Failure) -> list[str]:
 
 
 def _written_by(caller: Caller, declaration: Declaration, view: View, given: dict[str, Any]) -> Response:
-    freshness.note(caller)
-    return _shape(declaration, view(**given), caller)
+    answer = _shape(declaration, view(**given), caller)
+    freshness.note(caller)  # after the view: what it does last may wait for a lock, and the note must not be older
+    return answer
 
 
 def _admit(declaration: Declaration) -> Caller:

@@ -78,7 +78,6 @@ def connect(settings: Settings) -> None:
 
 def start(*, user_id: int, methods: list[str]) -> Session:
     """Begin a session, always with a new id (no fixation)."""
-    freshness.note(user_id)
     source = origin.current()
     session = _begin(user_id, methods, _lifetime, ip=source.ip, user_agent=source.user_agent)
     audit.record(
@@ -87,6 +86,7 @@ def start(*, user_id: int, methods: list[str]) -> Session:
         actor=Caller(user_id=user_id),
         detail={"methods": methods},
     )
+    freshness.note(user_id)
     return session
 
 
