@@ -1,7 +1,5 @@
 """POST /auth/login/mfa: how often second factors may be tried, and what that leaves of the password's counters."""
 
-import pytest
-
 from tests.api import Api, a_user
 from tests.authenticator import (
     STEP,
@@ -9,29 +7,13 @@ from tests.authenticator import (
     enrolled,
     finish,
     half_signed_in,
+    waiting,
 )
 from tests.conftest import Clock
 from tests.features.auth.looks import audited
 from tests.features.auth.together import at_once
-from tests.world import PASSWORD
 
 LOGIN = "/auth/login"
-
-
-@pytest.fixture
-def app(api: Api, clock: Clock) -> Authenticator:
-    """An authenticator of grace, whose present code is not used yet."""
-    grace = a_user(username="grace")
-    app = enrolled(api, grace)
-    clock.advance(seconds=STEP)
-    return app
-
-
-def waiting(api: Api) -> str:
-    """Prove the password of grace."""
-    answer = api.post(LOGIN, {"username": "grace", "password": PASSWORD})
-    assert answer.status_code == 200, answer.text
-    return str(answer.result["mfa_token"])
 
 
 class TestTries:
