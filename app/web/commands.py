@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import click
 from flask.cli import AppGroup, with_appcontext
 
 from app.core.errors import Failure
 from app.infra import db, migrations, retired
+
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def group(name: str, text: str) -> AppGroup:
@@ -49,3 +52,21 @@ def in_words(failure: Failure) -> str:
             *(f"  {field}: {reason}" for field, reasons in failure.details.items() for reason in reasons),
         ]
     )
+
+
+def of_the_dead(noun: str) -> Callable[[C], C]:
+    """Declare ``ids`` and ``everything``: dead ones by their ids, or all."""
+
+    def declare(run: C) -> C:
+        every = click.option("--all", "everything", is_flag=True, help=f"Every dead {noun}.")
+        return click.argument("ids", metavar="[ID]...", nargs=-1, type=click.UUID)(every(run))
+
+    return declare
+
+
+def chosen(ids: tuple[UUID, ...], *, everything: bool, noun: str) -> tuple[UUID, ...] | None:
+    """Return the ids that were named, None for all; one of the two must be said."""
+    if bool(ids) == everything:
+        message = f"Name {noun}s by their ids, or say --all."
+        raise click.UsageError(message)
+    return None if everything else ids

@@ -1,19 +1,14 @@
 """The commands of jobs."""
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import click
 
 from app.core import clock
 from app.features.jobs import service as jobs
-from app.web.commands import command, group
+from app.web.commands import chosen, command, group, of_the_dead
 
 commands = group("jobs", "Work beside the requests: what waits, what is done, what died, what runs by the clock.")
-
-_IDS = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.UUID)
-_ALL = click.option("--all", "everything", is_flag=True, help="Every dead job.")
 
 
 def _show(status: str | None, task: str | None = None) -> None:
@@ -40,19 +35,17 @@ def dead() -> None:
 
 
 @command(commands, "retry")
-@_IDS
-@_ALL
+@of_the_dead("job")
 def retry(ids: tuple[UUID, ...], *, everything: bool) -> None:
     """Try dead jobs again: somebody begins within seconds."""
-    click.echo(f"{_chosen(jobs.retry, ids, everything)} to be tried again.")
+    click.echo(f"{jobs.retry(chosen(ids, everything=everything, noun='job'))} to be tried again.")
 
 
 @command(commands, "discard")
-@_IDS
-@_ALL
+@of_the_dead("job")
 def discard(ids: tuple[UUID, ...], *, everything: bool) -> None:
     """Delete dead jobs."""
-    click.echo(f"{_chosen(jobs.discard, ids, everything)} discarded.")
+    click.echo(f"{jobs.discard(chosen(ids, everything=everything, noun='job'))} discarded.")
 
 
 @command(commands, "timetable", writes=False)
@@ -62,9 +55,3 @@ def timetable() -> None:
         due = "at once" if one.due_at is None else clock.rfc3339(one.due_at)
         fares = f"failed {one.failures} times in a row  {one.last_error}" if one.failures else "well"
         click.echo(f"{one.task}  every {one.every}  next {due}  {fares}")
-
-
-def _chosen(act: Callable[[Any], int], ids: tuple[UUID, ...], everything: bool) -> int:  # noqa: FBT001 -- click's flag
-    if bool(ids) == everything:
-        raise click.UsageError("Name jobs by their ids, or say --all.")
-    return act(None if everything else ids)

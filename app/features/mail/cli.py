@@ -1,19 +1,14 @@
 """The commands of mail."""
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import click
 
 from app.core import clock, identifiers, mailing
 from app.features.mail import service as mail
-from app.web.commands import command, group
+from app.web.commands import chosen, command, group, of_the_dead
 
 commands = group("mail", "The outbox: what waits, what left, what died.")
-
-_IDS = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.UUID)
-_ALL = click.option("--all", "everything", is_flag=True, help="Every dead mail.")
 
 
 def _show(status: str | None) -> None:
@@ -39,19 +34,17 @@ def dead() -> None:
 
 
 @command(commands, "retry")
-@_IDS
-@_ALL
+@of_the_dead("mail")
 def retry(ids: tuple[UUID, ...], *, everything: bool) -> None:
     """Send dead mails again: the server tries within seconds."""
-    click.echo(f"{_chosen(mail.retry, ids, everything)} to be sent again.")
+    click.echo(f"{mail.retry(chosen(ids, everything=everything, noun='mail'))} to be sent again.")
 
 
 @command(commands, "discard")
-@_IDS
-@_ALL
+@of_the_dead("mail")
 def discard(ids: tuple[UUID, ...], *, everything: bool) -> None:
     """Delete dead mails."""
-    click.echo(f"{_chosen(mail.discard, ids, everything)} discarded.")
+    click.echo(f"{mail.discard(chosen(ids, everything=everything, noun='mail'))} discarded.")
 
 
 @command(commands, "test")
@@ -64,9 +57,3 @@ def test(address: str) -> None:
         raise click.BadParameter(identifiers.NOT_AN_EMAIL, param_hint="ADDRESS") from error
     mail.send("test", to=address)
     click.echo("It is in the outbox; the server sends it within seconds.")
-
-
-def _chosen(act: Callable[[Any], int], ids: tuple[UUID, ...], everything: bool) -> int:  # noqa: FBT001 -- click's flag
-    if bool(ids) == everything:
-        raise click.UsageError("Name mails by their ids, or say --all.")
-    return act(None if everything else ids)
