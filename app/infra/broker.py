@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db, logs, reporting, tracing, watch
+from app.infra import db, logs, reporting, seldom, tracing, watch
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Broker:
                 self._celery.send_task(name, args=[carried], expires=3600)
         except (OperationalError, OSError) as error:
             self._rests_until = time.monotonic() + _REST_SECONDS
-            log.warning("the broker does not answer; work waits for the timetable", extra={"error": _kind(error)})
+            seldom.warn(log, "the broker does not answer; work waits for the timetable", error=_kind(error))
 
     def ping(self) -> None:
         """Ask for an answer, or raise; one that comes ends the rest."""
@@ -70,6 +70,7 @@ class Broker:
         self._celery.conf.update(
             broker_transport_options={},
             broker_connection_timeout=4,
+            broker_connection_max_retries=None,  # Celery's hundred are over after an hour, and the worker with them
             broker_connection_retry_on_startup=True,
             task_acks_late=True,
             worker_prefetch_multiplier=1,

@@ -7,7 +7,7 @@ connection. Connections are in autocommit mode and transactions begin explicitly
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.core.config import Settings
 from app.core.errors import Conflict, Unavailable
-from app.infra import engines, reporting
+from app.infra import engines, reporting, seldom
 from app.infra.columns import Model
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 Action = Callable[[], object]
 
 _engine: Engine | None = None
+_patience = 0.0
 _elsewhere: ContextVar[Engine | None] = ContextVar("elsewhere", default=None)
 _unit: ContextVar["Unit | None"] = ContextVar("unit", default=None)
 
@@ -76,7 +77,7 @@ class Unit:
             try:
                 self.session.rollback()
             except DBAPIError:
-                log.warning("rollback on a lost connection")
+                seldom.warn(log, "rollback on a lost connection")
             self.session.close()
         _unit.reset(self._token)
         _run_each(self.after_rollback, apart)
@@ -84,10 +85,11 @@ class Unit:
 
 def connect(settings: Settings) -> None:
     """Make the engine. Opens no connection."""
-    global _engine  # noqa: PLW0603 -- one database for each process, known after assembly
+    global _engine, _patience  # noqa: PLW0603 -- one database for each process, known after assembly
+    seldom.forget()
     if _engine is not None:
         _engine.dispose()
-    _engine = engines.create(settings)
+    _engine, _patience = engines.create(settings), engines.patience_of(settings)
 
 
 def engine() -> Engine:
@@ -113,6 +115,11 @@ def elsewhere(other: Engine) -> Iterator[None]:
 def is_postgres() -> bool:
     """Tell which of the two databases is used."""
     return engine().dialect.name == "postgresql"
+
+
+def in_time() -> AbstractContextManager[None]:
+    """Let a request wait no longer for the database than one statement may take, however many it has."""
+    return engines.waiting_at_most(_patience)
 
 
 def unit_of_work(*, writes: bool = True) -> Unit:
@@ -230,7 +237,7 @@ def _raise_named(error: BaseException) -> None:
     if isinstance(error, PoolTimeout):
         raise Unavailable("Too many requests at once. Try again in a moment.") from error
     if isinstance(error, DBAPIError) and engines.is_away(error.orig):
-        log.warning("database does not answer", extra={"error": type(error.orig).__name__})
+        seldom.warn(log, "database does not answer", error=type(error.orig).__name__)
         raise Unavailable from error
 
 
@@ -250,6 +257,8 @@ def _run_each(actions: list[Action], around: Callable[[], Any] | None = None) ->
             else:
                 with around():
                     action()
+        except Unavailable:  # it was said already
+            seldom.warn(log, "an action after the transaction was not possible")
         except Exception as error:
             log.exception("an action after the transaction failed")
             reporting.unforeseen(error)

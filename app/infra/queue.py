@@ -13,8 +13,9 @@ from typing import Any
 
 from app.core import origin
 from app.core.config import Settings
+from app.core.errors import Unavailable
 from app.core.origin import Carried
-from app.infra import db, reporting, tracing
+from app.infra import db, reporting, seldom, tracing
 from app.infra.background import Background
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,9 @@ def perform(name: str, carried: Carried | None = None) -> Exception | None:
     try:
         with tracing.working(name, source):
             _tasks[name].run()
+    except Unavailable as error:  # the timetable comes round again
+        seldom.warn(log, "a task waits for a neighbour", task=name, code=error.code)
+        return error
     except Exception as error:
         log.exception("a task failed", extra={"task": name})
         reporting.unforeseen(error, task=name)

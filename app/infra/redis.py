@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from app.core.config import Settings
-from app.infra import metrics, tracing
+from app.infra import metrics, seldom, tracing
 from app.infra.redis_library import NoBackoff, Retry, redis
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def ask(action: Callable[[Client], T]) -> T:
     except redis.RedisError as error:
         metrics.redis_command("failure")
         _rests_until = time.monotonic() + _REST_SECONDS
-        log.warning("redis does not answer; going on without it", extra={"error": type(error).__name__})
+        seldom.warn(log, "redis does not answer; going on without it", error=type(error).__name__)
         raise RedisAway from error
     metrics.redis_command("success")
     return answer

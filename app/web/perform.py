@@ -50,7 +50,8 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
         origin.current().route = rule
         admission.enter()
         try:
-            return run(**given)
+            with db.in_time():
+                return run(**given)
         except Failure as failure:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("refused", extra={"code": failure.code, "raised_in": _raised_in(failure)})
