@@ -20,8 +20,13 @@ __all__ = [
     "connect",
     "deliver",
     "hang_up",
+    "is_remote",
     "is_resting",
+    "ping",
 ]
+
+_GREETING_SECONDS = 5.0
+"""So long one greeting of the server is believed: probes come often, and it has other work."""
 
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 1.0, 30.0
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9-]")
@@ -55,15 +60,16 @@ class _Folder:
         pass
 
 
-_way: _Way
+_way: _Way | SmtpServer
+_greeted_at = float("-inf")
 _failures = 0
 _rests_until = 0.0
 
 
 def connect(settings: Settings) -> None:
     """Choose the way that mail goes. Opens no connection."""
-    global _way, _failures, _rests_until  # noqa: PLW0603 -- one way for each process, known after assembly
-    _failures, _rests_until = 0, 0.0
+    global _way, _failures, _rests_until, _greeted_at  # noqa: PLW0603 -- one way for each process, known after assembly
+    _failures, _rests_until, _greeted_at = 0, 0.0, float("-inf")
     if settings.mail_url:
         server, name = mailing.server_of(settings.mail_url), mailing.host_of(settings)
         _way = SmtpServer(server, seconds=settings.mail_seconds, name=name)
@@ -89,6 +95,19 @@ def deliver(message: EmailMessage) -> None:
 def is_resting() -> bool:
     """Tell whether the server was away a moment ago, so that asking again would only cost time."""
     return time.monotonic() < _rests_until
+
+
+def is_remote() -> bool:
+    """Tell whether mail goes to a server."""
+    return isinstance(_way, SmtpServer)
+
+
+def ping() -> None:
+    """Have the server greet, or raise OSError. It is asked every few seconds at most."""
+    global _greeted_at  # noqa: PLW0603 -- when it did
+    if isinstance(_way, SmtpServer) and time.monotonic() - _greeted_at > _GREETING_SECONDS:
+        _way.ping()
+        _greeted_at = time.monotonic()
 
 
 def hang_up() -> None:

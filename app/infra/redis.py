@@ -33,6 +33,7 @@ def connect(settings: Settings) -> None:
     global _client, _rests_until  # noqa: PLW0603 -- one Redis for each process, known after assembly
     _rests_until = 0.0
     _client = None
+    seldom.forget()
     if settings.redis_url:
         _client = redis.Redis.from_url(
             settings.redis_url,

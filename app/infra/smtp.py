@@ -15,6 +15,8 @@ from typing import cast
 from app.core import mailing
 from app.core.mailing import MailServer
 
+_GREETING_SECONDS = 1.0
+
 _OK, _READY = 250, 220
 _PERMANENT, _TEMPORARY = 500, 400
 _ABOUT_US = frozenset({421, 530, 534, 535, 538})
@@ -74,6 +76,15 @@ class SmtpServer:
             except OSError as error:
                 self._drop()
                 raise MailDelayed(f"the connection was lost ({type(error).__name__})") from error
+
+    def ping(self) -> None:
+        """Have the server greet, or raise OSError; says who we are to nobody."""
+        seconds = min(self._seconds, _GREETING_SECONDS)
+        with socket.create_connection((self._server.host, self._server.port), seconds) as there:
+            if not self._server.tls and there.recv(3) != str(_READY).encode():
+                raise ConnectionRefusedError
+            if not self._server.tls:
+                there.sendall(b"QUIT\r\n")
 
     def hang_up(self) -> None:
         """Say goodbye."""

@@ -116,7 +116,7 @@ class House:
 
 @contextmanager
 def house(var: Path) -> Iterator[House]:
-    """Run it all."""
+    """Run it all. ``var`` holds what the service keeps in files."""
     with ExitStack() as stack:
         made = [stack.enter_context(kind()) for kind in (servers.postgres, servers.redis, servers.redis)]
         database, redis, broker = (

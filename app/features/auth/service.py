@@ -79,6 +79,7 @@ from app.features.auth.signin import (
 )
 from app.features.auth.throttle import TooManyAttempts
 from app.features.auth.throttle import forget_old as forget_old_guesses
+from app.features.auth.throttle import pay_back as pay_back_guesses
 from app.features.auth.tokens import RefreshTokenReused, TokenPair, refresh
 from app.features.auth.verification import Pending, resend_verification, send_verification, verify_email
 
@@ -148,6 +149,7 @@ __all__ = [
     "make_setup_code",
     "me",
     "passkey_challenge",
+    "pay_back_guesses",
     "public_keys",
     "reauthenticate",
     "reencrypt",

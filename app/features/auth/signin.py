@@ -77,6 +77,7 @@ def login(*, name: str, password: str) -> TokenPair | SecondStep:
     if _verifies_email and not credentials.email_verified:
         db.after_rollback(lambda: throttle.release(guesses))  # the password was right
         raise failed(EmailNotVerified(), user_id)
+    db.after_rollback(lambda: throttle.owe(guesses))
     signer = keys.signer()  # read now if need be: whoever holds a connection must not wait for a second one
     if not accounts.still_hold(credentials, password):
         raise failed(InvalidCredentials(), user_id)

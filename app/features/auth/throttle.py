@@ -5,6 +5,8 @@ HMACs, so that the table tells nobody's address. A Redis outage neither opens no
 """
 
 import math
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +15,7 @@ from sqlalchemy import case, delete, update
 
 from app.core import clock, origin
 from app.core.config import Settings
-from app.core.errors import TooMany
+from app.core.errors import TooMany, Unavailable
 from app.core.keyring import Keyring
 from app.core.network import client_network
 from app.features.audit import service as audit
@@ -22,6 +24,7 @@ from app.infra import db, metrics
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _LETTERS = 200
+_MOST_OWED = 1000
 
 
 class TooManyAttempts(TooMany):
@@ -49,12 +52,14 @@ _keyring: Keyring
 _register_limit = 30
 _register_seconds = MINUTE
 _letters_limit = _LETTERS
+_owed: deque[tuple[Guess, ...]] = deque(maxlen=_MOST_OWED)
 
 
 def connect(settings: Settings, keyring: Keyring) -> None:
     """Learn the key of the HMACs, and how many may register or ask for letters."""
     global _keyring, _register_limit, _register_seconds, _letters_limit  # noqa: PLW0603 -- set once during assembly
     _keyring = keyring
+    _owed.clear()
     item = parse(settings.ratelimit_register)
     scale = settings.ratelimit_scale
     _register_limit = max(1, int(item.amount * scale)) if scale else 0
@@ -148,6 +153,24 @@ def release(guesses: tuple[Guess, ...]) -> None:
     """
     refund(tuple(guess for guess in guesses if guess.shared))
     clear(guesses)
+
+
+def owe(guesses: tuple[Guess, ...]) -> None:
+    """Refund these as soon as that is possible: the guess was right, and what failed was no fault of it.
+
+    Without it five sign-ins while the database fails would shut their owner out for a quarter of an hour.
+    """
+    _owed.append(guesses)
+
+
+def pay_back() -> None:
+    """Refund what is owed; what cannot be now is tried again with the next look."""
+    with suppress(Unavailable, IndexError):
+        while True:
+            guesses = _owed[0]
+            with db.unit_of_work():
+                refund(guesses)
+            _owed.popleft()
 
 
 def refund(guesses: tuple[Guess, ...]) -> None:

@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.config import Settings
 from app.core.errors import Unavailable
 from app.core.version import VERSION
-from app.infra import db, draining, migrations, queue, redis
+from app.infra import db, draining, mailer, migrations, queue, redis
 
 __all__ = ["Check", "Health", "NotReady", "Readiness", "connect", "health", "readiness"]
 
@@ -108,6 +108,7 @@ def _examine() -> Readiness:
         "migrations": _migrations,
         "redis": redis.ping if redis.is_configured() else None,
         "queue": queue.ping if queue.is_remote() else None,
+        "mail": mailer.ping if mailer.is_remote() else None,
         "storage": _storage,
         "disk_space": _disk_space,
     }

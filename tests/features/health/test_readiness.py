@@ -14,6 +14,7 @@ from app.features.health import service as health
 from app.infra import migrations
 from tests.api import Answer, Api
 from tests.live import free_port
+from tests.postbox import postbox
 from tests.world import SERVICES, World
 
 CHECKS = {"database", "migrations", "redis", "queue", "storage", "disk_space"}
@@ -54,13 +55,19 @@ class TestReady:
         assert answer.status_code == 200
         assert answer.json.keys() == {"status", "timestamp", "checks"}
         assert answer.json["status"] == "ready"
-        assert statuses(answer) == {**dict.fromkeys(CHECKS, "up"), "redis": redis, "queue": "disabled"}
+        assert statuses(answer) == {**dict.fromkeys(CHECKS, "up"), "redis": redis, "queue": "disabled", "mail": "disabled"}
 
     @pytest.mark.skipif(not SERVICES, reason="the embedded world has no Redis to be a broker")
     def test_is_an_instance_whose_broker_answers(self, world: World) -> None:
         answer = ready(world, celery_broker_url=os.environ["TEST_REDIS_URL"])
 
         assert (answer.json["status"], statuses(answer)["queue"]) == ("ready", "up")
+
+    def test_is_an_instance_whose_mail_server_greets(self, world: World) -> None:
+        with postbox() as box:
+            answer = ready(world, mail_url=box.url)
+
+        assert (answer.json["status"], statuses(answer)["mail"]) == ("ready", "up")
 
     def test_says_how_long_each_took(self, api: Api) -> None:
         checks = api.get("/readiness").json["checks"]
@@ -138,6 +145,12 @@ class TestNotReady:
 
 
 class TestDegraded:
+    def test_is_an_instance_whose_mail_server_hangs(self, world: World, hanging: socket.socket) -> None:
+        answer = ready(world, mail_url=f"smtp://127.0.0.1:{hanging.getsockname()[1]}")
+
+        assert (answer.status_code, answer.json["status"]) == (200, "degraded")
+        assert statuses(answer)["mail"] == "down"
+
     def test_is_an_instance_without_its_redis(self, world: World) -> None:
         answer = ready(world, redis_url=f"redis://127.0.0.1:{free_port()}/0")
 
