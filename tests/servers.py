@@ -150,12 +150,12 @@ class Server:
 
 
 @contextmanager
-def postgres() -> Iterator[Server]:
-    """Run a new, empty PostgreSQL; raise ServerMissing where none is installed."""
+def postgres(*, place: Path | None = None) -> Iterator[Server]:
+    """Run a new, empty PostgreSQL, on a disk of its own perhaps; raise ServerMissing where none is installed."""
     binaries = find_postgres()
     if binaries is None:
         raise ServerMissing("no PostgreSQL server found")
-    with _folder(account=_unprivileged()) as folder:
+    with _folder(account=_unprivileged(), place=place) as folder:
         _initialise(binaries, folder)
         yield from _postgres_in(folder, binaries)
 
@@ -263,9 +263,9 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 
 @contextmanager
-def _folder(*, account: pwd.struct_passwd | None = None) -> Iterator[Path]:
+def _folder(*, account: pwd.struct_passwd | None = None, place: Path | None = None) -> Iterator[Path]:
     # Short, because the path of a Unix socket ends at about a hundred characters.
-    folder = Path(tempfile.mkdtemp(prefix="carboy-"))
+    folder = Path(tempfile.mkdtemp(prefix="carboy-", dir=place))
     try:
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)

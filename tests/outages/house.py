@@ -58,6 +58,7 @@ class House:
     box: Postbox
     asker: "subprocess.Popen[str]"
     worker_log: Path
+    disks: dict[str, Path]
     token: str = ""
     people: list[str] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
@@ -115,10 +116,11 @@ class House:
 
 
 @contextmanager
-def house(var: Path) -> Iterator[House]:
-    """Run it all. ``var`` holds what the service keeps in files."""
+def house(var: Path, *, data: Path | None = None) -> Iterator[House]:
+    """Run it all. ``var`` holds what the service keeps in files, ``data`` what the database does."""
     with ExitStack() as stack:
-        made = [stack.enter_context(kind()) for kind in (servers.postgres, servers.redis, servers.redis)]
+        made = [stack.enter_context(servers.postgres(place=data))]
+        made += [stack.enter_context(servers.redis()) for _ in range(2)]
         database, redis, broker = (
             Neighbour(one, stack.enter_context(proxy(urlsplit(one.url).port or 0))) for one in made
         )
@@ -144,7 +146,7 @@ def house(var: Path) -> Iterator[House]:
         beside = {**environment(var, **settings), "C_FORCE_ROOT": "1"}
         asker = _asker(stack, beside)
         log = _worker(stack, beside, var)
-        it = House(server, database, redis, broker, mail, box, asker, log)
+        it = House(server, database, redis, broker, mail, box, asker, log, {"database": data or var, "instance": var})
         it.run("CREATE TABLE job_effects (name VARCHAR(64), at VARCHAR(40))")
         ada = {"username": "ada", "email": "ada@engines.test", "password": PASSWORD}
         send_json(f"{server.url}/auth/register", ada)

@@ -147,5 +147,13 @@ def _missing(it: House) -> dict[str, list[str]]:
 
 
 def _messages(lines: list[str]) -> Counter[str]:
-    found = [json.loads(line) for line in lines if line.startswith("{")]
-    return Counter(f"{one['level']} {one['message']}" for one in found if one["logger"] != "access")
+    found = [_read(line) for line in lines]
+    return Counter(f"{one['level']} {one['message']}" for one in found if one and one["logger"] != "access")
+
+
+def _read(line: str) -> dict[str, str]:
+    """Read a line of the log; one that a full disk cut is none."""
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return {}
