@@ -76,7 +76,8 @@ class Broker:
             worker_prefetch_multiplier=1,
             worker_hijack_root_logger=False,
             worker_redirect_stdouts=False,
-            beat_schedule_filename=str(self._settings.var_dir / "beat-schedule"),
+            # One entry, every few seconds: there is nothing to remember in a file, which a full disk would not let be.
+            beat_scheduler="celery.beat:Scheduler",
             # A tick that nobody took is over when the next one comes: a worker that returns finds no heap of them.
             beat_schedule={"tick": {"task": tick, "schedule": seconds, "options": {"expires": seconds}}},
         )

@@ -85,7 +85,7 @@ class Unit:
 
 def connect(settings: Settings) -> None:
     """Make the engine. Opens no connection."""
-    global _engine, _patience  # noqa: PLW0603 -- one database for each process, known after assembly
+    global _engine, _patience
     seldom.forget()
     if _engine is not None:
         _engine.dispose()

@@ -175,7 +175,9 @@ class _Patient(psycopg.Connection[Any]):
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         with _spending() as left:
-            return self._wait(gen, interval, min((one for one in (self.patience, left) if one is not None), default=None))
+            return self._wait(
+                gen, interval, min((one for one in (self.patience, left) if one is not None), default=None)
+            )
 
     def _wait(self, gen: Any, interval: float, limit: float | None) -> Any:  # noqa: ANN401 -- as above
         ends = None if limit is None else time.monotonic() + limit

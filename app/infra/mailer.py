@@ -25,7 +25,7 @@ __all__ = [
     "ping",
 ]
 
-_GREETING_SECONDS = 5.0
+_GREETING_SECONDS = 2.0
 """So long one greeting of the server is believed: probes come often, and it has other work."""
 
 _FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 1.0, 30.0

@@ -99,6 +99,7 @@ def start(folder: Path | None = None) -> None:
         return
     from prometheus_client import CollectorRegistry, values  # noqa: PLC0415 -- as above
 
+    vars(values)["MmapedDict"] = metrics_files.opened
     values.ValueClass = values.MultiProcessValue() if folder else values.MutexValue  # type: ignore[no-untyped-call]
     _folder, _registry = folder, CollectorRegistry()
     _on = _Metrics(_registry)

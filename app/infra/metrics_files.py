@@ -15,10 +15,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
 
 _KINDS = ("counter", "histogram")
+_BYTES = 1024 * 1024
+"""What the library makes its files of, with holes for what was not written yet."""
+
 _OF_A_PROCESS = re.compile(r"(?:counter|histogram|gauge_live[a-z]*)_(\d+)\.db")
 _NUMBERED = re.compile(r"[a-z]+_(?:sum|left)-(\d+)[^/]*\.db")
 
@@ -34,6 +38,36 @@ def gathered(folder: Path) -> Iterator[list[str]]:
         for kind in _KINDS:
             _add_up(folder, kind, [path for path in dead if path.name.startswith(kind)])
         yield [str(path) for path in folder.glob("*.db") if path.stat().st_size]  # none that is being made just now
+
+
+class _NoRoom(dict[str, tuple[float, float]]):
+    """Counts that no file has room for; nobody reads them."""
+
+    def read_value(self, key: str) -> tuple[float, float]:
+        return self.get(key, (0.0, 0.0))
+
+    def write_value(self, key: str, value: float, timestamp: float) -> None:
+        self[key] = value, timestamp
+
+    def close(self) -> None:
+        self.clear()
+
+
+def opened(name: str) -> Any:  # noqa: ANN401 -- the library's, which has no types
+    """Open a file to count into. Its room is taken first: who writes to a hole when the disk is full is killed."""
+    from prometheus_client.mmap_dict import MmapedDict  # noqa: PLC0415 -- once metrics are wanted
+
+    try:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.posix_fallocate(descriptor, 0, _BYTES)
+        finally:
+            os.close(descriptor)
+        return MmapedDict(name)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        log.warning("no room for what this process counts", extra={"error": type(error).__name__})
+        Path(name).unlink(missing_ok=True)
+        return _NoRoom()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``python -m tests.outages.asker`` asks for a job for each name on standard input, and says on standard error whether it is stored."""
+"""``python -m tests.outages.asker`` asks for a job for each name of standard input; stderr says whether it is stored."""
 
 import sys
 

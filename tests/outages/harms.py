@@ -1,15 +1,15 @@
 """What is done to the neighbours of a house, by the names that docs/outages.md gives, and how it is undone."""
 
-from collections.abc import Callable
-from contextlib import contextmanager
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event, Thread
 
 import psycopg
 
 from tests.outages import disk
-from tests.outages.house import House
+from tests.outages.house import House, Neighbour
+
+_MOST_WRITES = 200
 
 Do = Callable[[House], object]
 
@@ -43,20 +43,22 @@ def flap(*names: str) -> Harm:
     return Harm(_each(names, lambda one: one.proxy.flap(2.0)), _mended(names), seconds=9.0)
 
 
-def _each(names, do):
+def _each(names: Sequence[str], do: Callable[[Neighbour], object]) -> Do:
     def act(it: House) -> None:
         for name in names:
             do(getattr(it, name))
+
     return act
 
 
-def _mended(names) -> Do:
+def _mended(names: Sequence[str]) -> Do:
     return _each(names, lambda one: one.mend())
 
 
 def exhaust(it: House) -> None:
     """Keep every connection of the pools busy: whoever asks for this table waits until the database ends that."""
-    ended, locked = it.held = Event(), Event()
+    ended, locked = Event(), Event()
+    it.held.append(ended)
 
     def hold() -> None:
         with psycopg.connect(it.past_the_proxy) as connection:
@@ -69,10 +71,11 @@ def exhaust(it: House) -> None:
 
 
 def fill_database(it: House) -> None:
+    """Fill the disk, then the room that is left in what the database has of it already."""
     disk.fill(it.disks["database"])
-    tries = 0
-    while it.write().status == 201 and tries < 200:
-        tries += 1
+    for _ in range(_MOST_WRITES):
+        if it.write().status != 201:
+            return
 
 
 HARM = {
@@ -81,7 +84,7 @@ HARM = {
     "database cut off": cut("database"),
     "database slow": slow("database", 0.3),
     "database flaps": flap("database"),
-    "pool exhausted": Harm(exhaust, lambda it: it.held[0].set(), 3.0),
+    "pool exhausted": Harm(exhaust, lambda it: it.held.pop().set(), 3.0),
     "disk of the database full": Harm(fill_database, lambda it: disk.clear(it.disks["database"])),
     "Redis down": stop("redis"),
     "Redis frozen": freeze("redis"),
@@ -89,9 +92,11 @@ HARM = {
     "Redis flaps": flap("redis"),
     "broker down": stop("broker"),
     "broker frozen": freeze("broker"),
-    "mail down": Harm(lambda it: it.mail.refuse(), lambda it: it.mail.mend()),
-    "mail frozen": Harm(lambda it: it.mail.swallow(), lambda it: it.mail.mend()),
-    "disk of the instance full": Harm(lambda it: disk.fill(it.disks["instance"]), lambda it: disk.clear(it.disks["instance"])),
+    "mail down": Harm(lambda it: it.mail.refuse(), lambda it: it.mail.mend(), 5.0),
+    "mail frozen": Harm(lambda it: it.mail.swallow(), lambda it: it.mail.mend(), 5.0),
+    "disk of the instance full": Harm(
+        lambda it: disk.fill(it.disks["instance"]), lambda it: disk.clear(it.disks["instance"])
+    ),
     "database and Redis frozen": freeze("database", "redis"),
     "Redis and broker down": stop("redis", "broker"),
 }

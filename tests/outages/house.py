@@ -7,12 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
 from urllib.parse import urlsplit
 
 import psycopg
 
 from tests import servers
-from tests.live import LiveServer, environment, running
+from tests.live import LiveServer, environment, running, wait_until
 from tests.outages.proxy import Proxy, proxy
 from tests.postbox import Postbox, postbox
 from tests.serving.http import Reply, send, send_json
@@ -62,6 +64,7 @@ class House:
     token: str = ""
     people: list[str] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
+    held: list[Event] = field(default_factory=list)
 
     def read(self) -> Reply:
         return send(f"{self.server.url}/auth/me", Authorization=f"Bearer {self.token}")
@@ -70,7 +73,7 @@ class House:
         name = f"person{next(_NUMBERS)}"
         person = {"username": name, "email": f"{name}@engines.test", "password": PASSWORD}
         reply = send_json(f"{self.server.url}/auth/register", person)
-        if reply.status == 201:  # noqa: PLR2004 -- HTTP
+        if reply.status == 201:
             self.people.append(name)
         return reply
 
@@ -136,7 +139,7 @@ def house(var: Path, *, data: Path | None = None) -> Iterator[House]:
             "WORKERS": "2",
             "THREADS": "4",
             "WAITING": "12",
-            "DATABASE_POOL_SIZE": "3",
+            "DATABASE_POOL_SIZE": "2",
             "DATABASE_POOL_SECONDS": str(P),
             "DATABASE_STATEMENT_SECONDS": str(S),
             "REDIS_SECONDS": str(R),
@@ -145,12 +148,14 @@ def house(var: Path, *, data: Path | None = None) -> Iterator[House]:
         server = stack.enter_context(running(var, **settings))
         beside = {**environment(var, **settings), "C_FORCE_ROOT": "1"}
         asker = _asker(stack, beside)
-        log = _worker(stack, beside, var)
+        log = _worker(stack, beside, Path(stack.enter_context(TemporaryDirectory())))
         it = House(server, database, redis, broker, mail, box, asker, log, {"database": data or var, "instance": var})
         it.run("CREATE TABLE job_effects (name VARCHAR(64), at VARCHAR(40))")
         ada = {"username": "ada", "email": "ada@engines.test", "password": PASSWORD}
         send_json(f"{server.url}/auth/register", ada)
         it.token = it.sign_in().json["data"]["access_token"]
+        first = it.ask_for_a_job()
+        wait_until(lambda: first in it.done(), log.read_text)
         yield it
 
 
@@ -164,8 +169,8 @@ def _asker(stack: ExitStack, env: dict[str, str]) -> "subprocess.Popen[str]":
     return process
 
 
-def _worker(stack: ExitStack, env: dict[str, str], var: Path) -> Path:
-    log = var / "worker.log"
+def _worker(stack: ExitStack, env: dict[str, str], folder: Path) -> Path:
+    log = folder / "worker.log"
     app = [sys.executable, "-m", "celery", "-A", "tests.features.jobs.crew_of_celery"]
     with log.open("ab") as output:
         for words in (["worker", "--concurrency", "2"], ["beat"]):

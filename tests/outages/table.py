@@ -7,7 +7,7 @@ from tests.live import ROOT
 
 PAGE = ROOT / "docs" / "outages.md"
 COLUMNS = ("API read", "API write", "sign-in", "console page", "job", "`/health`", "`/readiness`", "well again")
-_CELL = re.compile(r"^(?P<said>[a-z0-9_]+(?: or [a-z0-9_]+)*(?: [a-z_]+)?)(?:, (?P<bound>[A-Z0-9. +]+ m?s))?$")
+_CELL = re.compile(r"^(?P<said>[a-z0-9_ ]+?)(?:, (?P<bound>[A-Z0-9. +]+ m?s))?$")
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,15 @@ def cells(heading: str, given: dict[str, float]) -> dict[str, dict[str, Cell]]:
     assert tuple(header) == ("outage", *COLUMNS), header
     for row in body:
         assert len(row) == len(header), row
-    return {row[0]: {name: _cell(row[0], name, text, given) for name, text in zip(COLUMNS, row[1:], strict=True)} for row in body}
+    return {
+        row[0]: {name: _cell(row[0], name, text, given) for name, text in zip(COLUMNS, row[1:], strict=True)}
+        for row in body
+    }
 
 
 def _cell(outage: str, column: str, text: str, given: dict[str, float]) -> Cell:
+    if column == "well again":
+        return Cell(outage, column, "", _seconds(text, given))
     found = _CELL.match(text)
     assert found, f"{outage}, {column}: {text!r} is no cell"
     return Cell(outage, column, found["said"], None if found["bound"] is None else _seconds(found["bound"], given))

@@ -55,7 +55,12 @@ class TestReady:
         assert answer.status_code == 200
         assert answer.json.keys() == {"status", "timestamp", "checks"}
         assert answer.json["status"] == "ready"
-        assert statuses(answer) == {**dict.fromkeys(CHECKS, "up"), "redis": redis, "queue": "disabled", "mail": "disabled"}
+        assert statuses(answer) == {
+            **dict.fromkeys(CHECKS, "up"),
+            "redis": redis,
+            "queue": "disabled",
+            "mail": "disabled",
+        }
 
     @pytest.mark.skipif(not SERVICES, reason="the embedded world has no Redis to be a broker")
     def test_is_an_instance_whose_broker_answers(self, world: World) -> None:
