@@ -1,4 +1,4 @@
-"""``python -m tests.outages.asker`` asks for a job for each name of standard input; stderr says whether it is stored."""
+"""``python -m tests.outages.asker`` asks for a job for each name that it reads; stderr says whether that is stored."""
 
 import sys
 
