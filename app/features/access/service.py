@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.core.caller import Caller
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.core.paging import Page, PageRequest, page_of
-from app.core.permissions import ADMIN, BUILT_IN_ROLES, MEANINGS, known
+from app.core.permissions import ADMIN, BUILT_IN_ROLES, EVERYTHING, MEANINGS, known
 from app.features.access.models import Role, UserRole
 from app.features.access.personal import erase, held_of
 from app.features.audit import service as audit
@@ -237,14 +237,18 @@ def lock_administrators() -> None:
 
 
 def ensure_built_in_roles() -> None:
-    """Renew the rows of the built-in roles from the code."""
+    """Renew the rows of the built-in roles from the code; what a newer release gave them besides stays.
+
+    Else an instance of the old code that starts during an upgrade would take rights from those who use the new one.
+    """
     for name, (description, permissions) in BUILT_IN_ROLES.items():
         role = db.session().scalar(select(Role).where(Role.name == name))
         if role is None:
             role = Role(name=name, built_in=True, description="", permissions=[])
             db.session().add(role)
-        if role.permissions != sorted(permissions) or role.description != description:
-            role.permissions, role.description = sorted(permissions), description
+        wanted = _sorted(permissions | (set(role.permissions) - EVERYTHING))
+        if role.permissions != wanted or role.description != description:
+            role.permissions, role.description = wanted, description
     db.session().flush()
 
 

@@ -14,8 +14,12 @@ class Hopeless(Exception):
     """Raised by a job that no further attempt can help: it is dead at once."""
 
 
-class UnknownTask(Exception):
-    """No job of this name is declared in this release. Another one may know it, so it is tried again."""
+class UnknownTask(Hopeless):
+    """No job of this name is declared in this release, and none that knows it came in a long time."""
+
+
+class UnknownArguments(Exception):
+    """These are not the arguments of this release. Another one may have written them, and know them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,11 @@ def register(jobs: Iterable[Declared]) -> None:
 def is_known(name: str) -> bool:
     """Tell whether a job of this name is declared."""
     return name in _declared
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all jobs."""
+    return tuple(_declared)
 
 
 def find(name: str) -> Declared:

@@ -10,15 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
 from app.core import clock, origin
 from app.core.ids import UUID
 from app.features.jobs import declared
-from app.features.jobs.declared import Declared, Hopeless
+from app.features.jobs.declared import Declared, Hopeless, UnknownArguments
 from app.features.jobs.models import OPEN, AnyRow, Job
 from app.infra import alarm, db, metrics, queue, reporting, tracing
 from app.infra.query import Query
@@ -37,9 +38,11 @@ _ROUND_SECONDS = 2.0
 _GRACE = timedelta(seconds=5)
 """Between the end of a job's time and that of its lease: clocks of machines differ."""
 
+_LEFT_TO_OTHERS = timedelta(days=1)
+"""So long a job that this release does not know is left to one that does: two work side by side during an upgrade."""
+
 _present: ContextVar[UUID | None] = ContextVar("job", default=None)
 
-_DUE = Query(select(Job.__table__.c.id).where(OPEN, Job.due_at <= bindparam("now", type_=Job.due_at.type)).limit(1))
 _ARGUMENTS = Query(
     select(Job.__table__.c.arguments).where(Job.__table__.c.id == bindparam("id", type_=Job.__table__.c.id.type))
 )
@@ -89,11 +92,12 @@ def work_next() -> bool:
 class _Taken:
     """A job that is ours, until its lease is over or it is done."""
 
-    __slots__ = ("attempt", "carried", "declared", "id", "is_exhausted", "task")
+    __slots__ = ("attempt", "carried", "created_at", "declared", "id", "is_exhausted", "task")
 
     def __init__(self, row: AnyRow) -> None:
         self.id: UUID = row.id
         self.task: str = row.task
+        self.created_at: datetime = row.created_at
         self.declared: Declared = declared.find(row.task)
         self.is_exhausted = row.attempts >= self.declared.attempts
         self.attempt: int = row.attempts + 1
@@ -111,12 +115,27 @@ class _Taken:
 
 
 def _is_any_due() -> bool:
-    return _DUE.first(now=clock.now()) is not None
+    now = clock.now()
+    return _due(declared.names()).first(now=now, long_ago=now - _LEFT_TO_OTHERS) is not None
+
+
+@lru_cache(maxsize=8)
+def _due(names: tuple[str, ...]) -> Query:
+    now, long_ago = (bindparam(name, type_=Job.due_at.type) for name in ("now", "long_ago"))
+    table = Job.__table__.c
+    return Query(select(table.id).where(OPEN, table.due_at <= now, _is_ours(names, long_ago)).limit(1))
+
+
+def _is_ours(names: tuple[str, ...], long_ago: Any) -> ColumnElement[bool]:  # noqa: ANN401 -- a time, or its parameter
+    """Leave a job that this release does not know to one that does, unless none came."""
+    return or_(Job.__table__.c.due_at <= long_ago, *(Job.__table__.c.task == name for name in names))
 
 
 def _take() -> _Taken | None:
-    columns = (Job.id, Job.task, Job.attempts, Job.request_id, Job.trace_id, Job.user_id)
-    due = select(*columns).where(OPEN, Job.due_at <= clock.now()).order_by(Job.due_at, Job.id).limit(1)
+    now = clock.now()
+    columns = (Job.id, Job.task, Job.attempts, Job.created_at, Job.request_id, Job.trace_id, Job.user_id)
+    ours = _is_ours(declared.names(), now - _LEFT_TO_OTHERS)
+    due = select(*columns).where(OPEN, Job.due_at <= now, ours).order_by(Job.due_at, Job.id).limit(1)
     with db.apart() as session:
         row = session.execute(due.with_for_update(skip_locked=True)).first()
         if row is None:
@@ -145,6 +164,8 @@ def _tried(job: _Taken) -> str:
     except LeaseLost:
         log.warning("a job was taken over", extra={"job": str(job.id), "task": job.task})
         return "lost"
+    except UnknownArguments as error:
+        return _fail(job, error) if job.created_at <= clock.now() - _LEFT_TO_OTHERS else _put_back(job)
     except (Exception, alarm.TookTooLong) as error:  # noqa: BLE001 -- whatever it is, it is stored and said
         return _fail(job, error)
     return "done"
@@ -154,9 +175,12 @@ def _arguments(job: _Taken) -> dict[str, Any]:
     stored = _ARGUMENTS.first(id=job.id)
     if stored is None or stored.arguments is None:
         raise LeaseLost
-    arguments = json.loads(stored.arguments)
-    job.declared.check(arguments)
-    return dict(arguments)
+    arguments = dict(json.loads(stored.arguments))
+    try:
+        job.declared.check(arguments)
+    except TypeError as error:
+        raise UnknownArguments from error
+    return arguments
 
 
 def _finish(job: _Taken) -> None:
@@ -164,6 +188,15 @@ def _finish(job: _Taken) -> None:
     now = clock.now()
     if not _settle(job, status="done", finished_at=now, arguments=None, once=None, last_error=None):
         raise LeaseLost
+
+
+def _put_back(job: _Taken) -> str:
+    """Leave it, without counting the attempt, to a release that knows these arguments."""
+    log.info("a job is left to another release", extra={"job": str(job.id), "task": job.task})
+    due_at = clock.now() + job.declared.wait_after(1)
+    with db.apart():
+        _settle(job, status="pending", attempts=job.attempt - 1, due_at=due_at, last_error=UnknownArguments.__name__)
+    return "retried"
 
 
 def _fail(job: _Taken, error: BaseException) -> str:

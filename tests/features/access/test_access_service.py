@@ -23,6 +23,20 @@ class TestEnsureBuiltInRoles:
         assert (admin.name, admin.description) == ("admin", "May do everything.")
         assert "users:write" in admin.permissions
 
+    def test_leaves_what_a_newer_release_gave(self, world: World) -> None:
+        """An instance of the old code may start while a new one works."""
+        with db.unit_of_work():
+            newer = '["audit:read", "users:fly"]'
+            db.session().execute(text("UPDATE roles SET permissions = :newer WHERE name = 'admin'"), {"newer": newer})
+
+        with db.unit_of_work():
+            access.ensure_built_in_roles()
+
+        with db.unit_of_work(writes=False):
+            stored = db.session().execute(text("SELECT permissions FROM roles WHERE name = 'admin'")).scalar_one()
+        assert '"users:fly"' in str(stored).replace("'", '"')
+        assert '"users:write"' in str(stored).replace("'", '"')
+
     def test_changes_nothing_otherwise(self, world: World) -> None:
         with db.unit_of_work(writes=False):
             before = access.get_role(1).version

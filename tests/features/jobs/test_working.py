@@ -16,6 +16,7 @@ from app.features.audit.models import AuditEvent
 from app.features.jobs import service as jobs
 from app.features.jobs import working
 from app.features.jobs.models import Job
+from app.features.jobs.service import Declared
 from app.infra import db, queue
 from tests.conftest import Clock
 from tests.features.auth.together import at_once
@@ -217,12 +218,10 @@ class TestPoison:
     @pytest.mark.parametrize(
         ("values", "error"),
         [
-            ({"task": "of.another.release"}, "UnknownTask"),
-            ({"arguments": b'{"unknown": 1}'}, "TypeError"),
             ({"arguments": b"{"}, "JSONDecodeError"),
             ({"arguments": b"[1]"}, "TypeError"),
         ],
-        ids=["unknown task", "unknown argument", "no JSON", "no object"],
+        ids=["no JSON", "no object"],
     )
     def test_is_dead_after_its_attempts(
         self, declare: Declare, clock: Clock, values: dict[str, object], error: str
@@ -235,6 +234,57 @@ class TestPoison:
             clock.advance(hours=2)
 
         assert (the_row().status, the_row().last_error, effects()) == ("dead", error, 0)
+
+    @pytest.mark.parametrize(
+        ("values", "error"),
+        [
+            ({"task": "of.another.release"}, "UnknownTask"),
+            ({"arguments": b'{"unknown": 1}'}, "UnknownArguments"),
+        ],
+        ids=["unknown task", "unknown argument"],
+    )
+    def test_of_another_release_is_left_to_it_for_a_day_and_then_dead(
+        self, declare: Declare, clock: Clock, values: dict[str, object], error: str
+    ) -> None:
+        declare(note)
+        self.poison(**values)
+        seen = []
+
+        for _ in range(16):
+            jobs.work()
+            seen.append((the_row().status, the_row().attempts))
+            clock.advance(hours=2)
+
+        assert seen[:12] == [("pending", 0)] * 12
+        assert (the_row().status, the_row().last_error, effects()) == ("dead", error, 0)
+
+    @pytest.mark.parametrize(
+        "values",
+        [{"task": "of.another.release"}, {"arguments": b'{"mark": "new", "since": "now"}'}],
+        ids=["unknown task", "unknown argument"],
+    )
+    def test_of_another_release_is_done_once_that_comes(
+        self, declare: Declare, clock: Clock, values: dict[str, object]
+    ) -> None:
+        declare(note)
+        self.poison(**values)
+        jobs.work()
+
+        jobs.register([Declared(the_row().task, lambda mark="", since="": note(), attempts=1)])
+        clock.advance(minutes=1)
+        jobs.work()
+
+        assert (the_row().status, the_row().attempts, effects()) == ("done", 1, 1)
+
+    def test_of_another_release_wakes_nobody(self, declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+        declare(note)
+        self.poison(task="of.another.release")
+        woken: list[str] = []
+        monkeypatch.setattr(queue, "wake", woken.append)
+
+        jobs.sweep()
+
+        assert woken == []
 
     def test_that_nobody_can_decrypt_holds_up_no_other(self, declare: Declare) -> None:
         declare(note)
