@@ -14,7 +14,8 @@ from tests.serving.http import Reply, send
 from tests.upgrade.fleet import Fleet
 
 PASSWORD = "Correct-Horse-7-Battery"
-CLIENTS = 3
+CLIENTS = 4
+PAUSE_SECONDS = 0.05
 
 
 @dataclass
@@ -23,7 +24,6 @@ class Seen:
 
     failures: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
-    requests: int = 0
 
 
 class _Failed(Exception):
@@ -37,6 +37,7 @@ class Person:
     fleet: Fleet
     seen: Seen
     username: str
+    ended: Event
     token: str = ""
     refresh_token: str = ""
 
@@ -54,9 +55,7 @@ class Person:
         """Register twice with one key, as a client does that heard no answer: one account, and one answer."""
         body = {"username": self.username, "email": f"{self.username}@upgrade.test", "password": PASSWORD}
         body["first_name"] = self.username
-        first, again = (
-            self._ask(201, "POST", "/auth/register", body, Idempotency_Key=self.username) for _ in range(2)
-        )
+        first, again = (self._ask(201, "POST", "/auth/register", body, Idempotency_Key=self.username) for _ in range(2))
         self.seen.names[self.username] = self.username
         self._expect(first.json["data"] == again.json["data"], f"registered twice: {first.text} {again.text}")
 
@@ -83,7 +82,7 @@ class Person:
         """Send a request to any of the servers."""
         headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         data = None if body is None else json.dumps(body).encode()
-        self.seen.requests += 1
+        self.ended.wait(PAUSE_SECONDS)
         with self.fleet.some() as one:
             try:
                 reply = send(one.server.url + path, method, data, Content_Type="application/json", **headers)
@@ -107,7 +106,7 @@ def using(fleet: Fleet) -> Iterator[Seen]:
             if ended.is_set():
                 return
             try:
-                Person(fleet, seen, f"person-{client}-{number}").live()
+                Person(fleet, seen, f"person-{client}-{number}", ended).live()
             except _Failed as failure:
                 seen.failures.append(str(failure))
 

@@ -22,17 +22,17 @@ N_FIRST_NAME = "    first_name: Mapped[str] = mapped_column(String(100), info=EM
 
 BOTH_READS_OLD = (
     N_FIRST_NAME
-    + '''    given_name: Mapped[str | None] = mapped_column(String(100), info=EMPTIED)
+    + """    given_name: Mapped[str | None] = mapped_column(String(100), info=EMPTIED)
 
     @validates("first_name")
     def _write_twice(self, _name: str, value: str) -> str:
         self.given_name = value
         return value
 
-'''
+"""
 )
 
-BOTH_READS_NEW = '''    first_name: Mapped[str] = mapped_column("given_name", String(100), info=EMPTIED)
+BOTH_READS_NEW = """    first_name: Mapped[str] = mapped_column("given_name", String(100), info=EMPTIED)
     old_first_name: Mapped[str] = mapped_column("first_name", String(100), info=EMPTIED)
 
     @validates("first_name")
@@ -40,7 +40,7 @@ BOTH_READS_NEW = '''    first_name: Mapped[str] = mapped_column("given_name", St
         self.old_first_name = value
         return value
 
-'''
+"""
 
 NEW_ALONE = '    first_name: Mapped[str] = mapped_column("given_name", String(100), info=EMPTIED)\n'
 
@@ -131,7 +131,7 @@ def make(folder: Path) -> dict[str, Path]:
 def _copy(source: Path, tree: Path) -> None:
     tree.mkdir()
     for name in ("app", "migrations"):
-        shutil.copytree(source / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source / name, tree / name)  # and what was compiled of it, which saves each start a second
     shutil.copy(source / "wsgi.py", tree)
 
 

@@ -25,7 +25,7 @@ from app.core.keyring import Undecryptable
 from app.core.origin import Origin
 from app.features.mail import rendering
 from app.features.mail.models import Mail
-from app.features.mail.rendering import Unrenderable
+from app.features.mail.rendering import NoTemplate, Unrenderable
 from app.infra import db, lockfile, mailer, queue
 from app.infra.mailer import MailDelayed, MailRefused, MailServerAway
 from app.infra.query import AnySelect
@@ -127,11 +127,11 @@ def _attempt(mail: Row) -> Outcome:
     with _as_work_of(mail):
         try:
             return _sent(mail)
+        except (MailDelayed, NoTemplate) as error:
+            return _put_off(mail, error.reason)
         except (Undecryptable, Unrenderable, MailRefused) as error:
             reason = "no secret of SECRET_KEY opens it" if isinstance(error, Undecryptable) else error.reason
             return _buried(mail, reason)
-        except MailDelayed as error:
-            return _put_off(mail, error.reason)
         except MailServerAway as error:
             # No attempt of this mail, and none of those behind it: the fault is not theirs.
             log.warning("mail waits for its server", extra={"reason": error.reason})

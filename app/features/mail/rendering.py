@@ -32,6 +32,10 @@ class Unrenderable(Exception):
         self.reason = reason
 
 
+class NoTemplate(Unrenderable):
+    """This release has no such template; the one that wrote the mail may be newer, and send it."""
+
+
 _environment: Environment
 _host = "localhost"
 _sender: Address
@@ -70,7 +74,7 @@ def _rendered(template: str, part: str, context: Mapping[str, str]) -> str:
     try:
         return _environment.get_template(f"{template}/{part}").render(context)
     except TemplateNotFound as error:
-        raise Unrenderable(f"there is no template {template}/{part}") from error
+        raise NoTemplate(f"there is no template {template}/{part}") from error
     except UndefinedError as error:
         raise Unrenderable(f"{template}/{part}: {error.message}") from error
     except (TemplateError, TypeError, ValueError, LookupError) as error:

@@ -26,8 +26,11 @@ def box(world: World) -> Iterator[Postbox]:
         mailer.hang_up()
 
 
+Template = Callable[..., str]
+
+
 @pytest.fixture
-def template(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+def template(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Template]:
     """Make templates; ask for it after ``box``, which assembles the service anew."""
     ours = rendering.TEMPLATES
     monkeypatch.setattr(rendering, "TEMPLATES", [tmp_path / "templates", ours])

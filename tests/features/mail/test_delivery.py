@@ -13,7 +13,7 @@ from app.features.mail import delivery
 from app.features.mail import service as mail
 from app.infra import db
 from tests.conftest import Clock
-from tests.features.mail.conftest import SECRET, minutes_until_due, rows, send, the_row
+from tests.features.mail.conftest import SECRET, Template, minutes_until_due, rows, send, the_row
 from tests.postbox import Postbox
 from tests.world import World
 
@@ -224,14 +224,29 @@ class TestDead:
         assert row.sealed is not None
         assert b"ada@engines.test" not in b"".join(lines)
 
-    def test_is_a_mail_that_cannot_be_rendered_and_stops_no_other(self, box: Postbox) -> None:
-        send("no-such")
+    def test_is_a_mail_that_cannot_be_rendered_and_stops_no_other(self, box: Postbox, template: Template) -> None:
+        send(template(text="{{ missing }}"))
         send()
 
         mail.deliver_pending()
 
         assert [row.status for row in rows()] == ["dead", "sent"]
-        assert rows()[0].last_error == "there is no template no-such/subject.txt"
+        assert rows()[0].last_error == "made-up/body.txt: 'missing' is undefined"
+
+    def test_is_only_in_the_end_a_mail_of_a_template_that_another_release_may_have(
+        self, box: Postbox, clock: Clock
+    ) -> None:
+        send("no-such")
+        send()
+
+        mail.deliver_pending()
+        at_first = [row.status for row in rows()]
+        for _ in range(9):
+            clock.advance(hours=8)
+            mail.deliver_pending()
+
+        assert at_first == ["pending", "sent"]
+        assert (rows()[0].status, rows()[0].last_error) == ("dead", "there is no template no-such/subject.txt")
 
     def test_is_a_mail_that_no_secret_opens(self, box: Postbox) -> None:
         send()
@@ -259,10 +274,10 @@ def statuses() -> list[tuple[str, str | None]]:
 
 
 class TestRetention:
-    def test_ends_the_records_of_what_was_sent(self, box: Postbox, clock: Clock) -> None:
+    def test_ends_the_records_of_what_was_sent(self, box: Postbox, clock: Clock, template: Template) -> None:
         send()
         mail.deliver_pending()
-        send("no-such")
+        send(template(text="{{ missing }}"))
         mail.deliver_pending()
         clock.advance(days=29)
         send()
@@ -272,4 +287,4 @@ class TestRetention:
         with db.unit_of_work():
             mail.forget_old()
 
-        assert [(row.status, row.template) for row in rows()] == [("dead", "no-such"), ("sent", "test")]
+        assert [(row.status, row.template) for row in rows()] == [("dead", "made-up"), ("sent", "test")]

@@ -1,12 +1,17 @@
 """Fills users.given_name from users.first_name, in batches of a transaction each."""
 
+from typing import Any
+
 from sqlalchemy import select, update
 
-from app.features.accounts.models import User
+from app.features.accounts import models
 from app.features.jobs import service as jobs
 from app.infra import db
 
 _BATCH = 500
+
+User: Any = models.User
+"""Of any type, as this file is read in the tree of release N, which has no ``given_name``."""
 
 
 @jobs.job("accounts.fill_given_names")
