@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from benchmarks import bare, machine
-from benchmarks.load import ask_once, request
+from benchmarks.pressure import ask_once, request
 from tests import live
 
 THREADS = 8

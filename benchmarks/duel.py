@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 
 from benchmarks.contestants import Contestant
-from benchmarks.load import Load, Round
+from benchmarks.pressure import Load, Round
 
 _WARM_UP_SECONDS = 0.4
 

@@ -1,119 +1,143 @@
-"""Makes load: many keep-alive connections from one thread, each asking again as soon as it was answered."""
+"""A thousand users at once on the service as it comes, and how long they wait: ``python -m benchmarks.load --help``."""
 
-import re
-import selectors
-import socket
-import time
-from collections import deque
+import argparse
+import asyncio
+import os
+import resource
+import sys
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import quantiles
 
-_LENGTH = re.compile(rb"\r\ncontent-length: ?(\d+)\r\n", re.IGNORECASE)
-_PATIENCE_SECONDS = 30.0
+from app.core.caller import OPERATOR
+from app.core.config import load as read_settings
+from app.core.permissions import ADMIN, USER
+from app.features.accounts import service as accounts
+from app.infra import db
+from benchmarks import contestants, machine, population
+from benchmarks.contestants import Contestant
+from benchmarks.crowd import Account, Crowd
+from benchmarks.neighbours import Neighbours, WorldMissing, neighbours
 
-
-@dataclass(slots=True)
-class Round:
-    """What one round of load saw. ``own_cpu`` is what making it cost, in seconds."""
-
-    seconds: float = 0.0
-    own_cpu: float = 0.0
-    latencies: list[float] = field(default_factory=list)
-
-    @property
-    def requests(self) -> int:
-        return len(self.latencies)
-
-
-@dataclass(slots=True)
-class _Connection:
-    socket: socket.socket
-    waiting: deque[bytes]
-    sent_at: float = 0.0
-    received: bytes = b""
-
-    def ask(self) -> None:
-        request = self.waiting[0]
-        self.waiting.rotate(-1)
-        self.received = b""
-        self.sent_at = time.perf_counter()
-        self.socket.sendall(request)
-
-    def is_answered(self) -> bool:
-        """Read what there is; tell whether the answer is whole. One that is no success ends the benchmark."""
-        chunk = self.socket.recv(262_144)
-        assert chunk, "the server closed a connection"
-        self.received += chunk
-        head = self.received.find(b"\r\n\r\n")
-        if head < 0:
-            return False
-        assert self.received[9:12] == b"200", self.received.decode()
-        length = _LENGTH.search(self.received, 0, head + 2)
-        assert length, self.received.decode()
-        return len(self.received) >= head + 4 + int(length[1])
+ROWS = 10_000
+ONE_ADMINISTERS_OF = 20
 
 
-class Load:
-    """Connections to one server, which take turns in the given requests."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What each worker holds, in MiB: before anybody came, when all are signed in, at the end."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], connections: int) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._connections = [
-            _Connection(
-                socket.create_connection(("127.0.0.1", port), _PATIENCE_SECONDS),
-                deque(requests[place::connections] or requests),
-            )
-            for place in range(connections)
-        ]
-        for connection in self._connections:
-            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
-
-    def run(self, seconds: float) -> Round:
-        """Ask for so long, wait for the last answers, and return what was seen."""
-        seen = Round()
-        own, started = time.process_time(), time.perf_counter()
-        ends, open_requests = started + seconds, len(self._connections)
-        for connection in self._connections:
-            connection.ask()
-        while open_requests:
-            ready = self._selector.select(_PATIENCE_SECONDS)
-            assert ready, "the server does not answer"
-            for key, _ in ready:
-                connection = key.data
-                if not connection.is_answered():
-                    continue
-                now = time.perf_counter()
-                seen.latencies.append(now - connection.sent_at)
-                if now < ends:
-                    connection.ask()
-                else:
-                    open_requests -= 1
-        seen.seconds, seen.own_cpu = time.perf_counter() - started, time.process_time() - own
-        return seen
-
-    def close(self) -> None:
-        """Hang up."""
-        self._selector.close()
-        for connection in self._connections:
-            connection.socket.close()
+    before: list[float]
+    signed_in: list[float]
+    after: list[float]
 
 
-def request(method: str, path: str, *, token: str = "", body: bytes = b"") -> bytes:
-    """Return the bytes of a request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: carboy.bench"]
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
-    if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+def main(arguments: Sequence[str]) -> int:
+    """Print the tables for each world that was asked for; return 1 if anything went wrong for anybody."""
+    options = _parser().parse_args(arguments)
+    worlds = ("embedded", "services") if options.world == "all" else (options.world,)
+    try:
+        return max(_run(world, options) for world in worlds)
+    except WorldMissing as missing:
+        print(missing, file=sys.stderr)
+        return 1
 
 
-def ask_once(port: int, asked: bytes) -> bytes:
-    """Return the body of one successful answer."""
-    connection = _Connection(socket.create_connection(("127.0.0.1", port), _PATIENCE_SECONDS), deque([asked]))
-    with connection.socket:
-        connection.ask()
-        while not connection.is_answered():
-            pass
-    return connection.received.partition(b"\r\n\r\n")[2]
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser.add_argument("--world", choices=("embedded", "services", "all"), default="all")
+    parser.add_argument("--users", type=int, default=1000, help="users at once, a connection each (1000)")
+    parser.add_argument("--seconds", type=float, default=120, help="how long, once all are signed in (120)")
+    parser.add_argument("--think", type=float, default=4, help="seconds between two requests of a user, mean (4)")
+    parser.add_argument("--arrive", type=float, default=60, help="seconds in which they come and sign in (60)")
+    parser.add_argument("--workers", type=int, default=1, help="WORKERS of the service (1)")
+    return parser
+
+
+def _let_many_connect() -> None:
+    """Raise this process's limit of open files, which also counts connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _run(world: str, options: argparse.Namespace) -> int:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carboy-load-")))
+        found = stack.enter_context(neighbours(world, ROWS))
+        if found.keeps:  # what this run writes is of no use to another
+            found = replace(found, database=f"sqlite:///{folder / 'load.db'}", keeps=False)
+        people = _people(found, folder, options.users)
+        chosen = contestants.settings(folder, found.database, found.redis) | {"WORKERS": str(options.workers)}
+        service = stack.enter_context(contestants.service("service", folder, chosen))
+        _let_many_connect()  # not before: the service has the limit that its users have
+        crowd = Crowd(service.port, options.think)
+        before, signed_in = _memory(service), list[float]()
+        stay = crowd.visit(
+            people,
+            arrive=options.arrive,
+            stay=options.seconds,
+            when_in=lambda: signed_in.extend(_memory(service)),
+        )
+        seconds = asyncio.run(stay)
+        _report(found, options, crowd, seconds, Memory(before, signed_in, _memory(service)))
+    return int(bool(crowd.seen.errors))
+
+
+def _people(found: Neighbours, folder: Path, number: int) -> list[Account]:
+    """Fill the database, and make the accounts of those who come."""
+    settings = read_settings(
+        env_file=None,
+        var_dir=folder,
+        database_url=found.database,
+        redis_url=found.redis,
+        public_url=contestants.ISSUER,
+        log_level="ERROR",
+    )
+    population.assemble(settings, ROWS, keeps=found.keeps)
+    made = [Account(f"load-{one}", population.PASSWORD, one % ONE_ADMINISTERS_OF == 0) for one in range(number)]
+    hashed = accounts.hash_new_password(population.PASSWORD, hints=())
+    with db.unit_of_work():
+        for one in made:
+            roles = [ADMIN, USER] if one.administers else [USER]
+            account = accounts.NewAccount(one.username, f"{one.username}@load.example", hashed)
+            accounts.create(account, roles=roles, by=OPERATOR)
+    db.engine().dispose()
+    return made
+
+
+def _memory(service: Contestant) -> list[float]:
+    return machine.memories_mebibytes(machine.family(service.pid))
+
+
+def _report(found: Neighbours, options: argparse.Namespace, crowd: Crowd, seconds: float, memory: Memory) -> None:
+    answers = sum(len(taken) for title, taken in crowd.seen.latencies.items() if "arriving" not in title)
+    print(
+        f"\n{options.users} users on {options.users} keep-alive connections for {seconds:.0f} s: {found.description},"
+    )
+    print(f"{options.workers} worker(s) with {contestants.THREADS} threads, {os.cpu_count()} cores for everything.")
+    print(f"{answers} answers, {answers / seconds:.0f} a second, {sum(crowd.seen.errors.values())} errors.\n")
+    print("| endpoint | answers | p50 ms | p95 ms | p99 ms | longest ms |\n|---|---:|---:|---:|---:|---:|")
+    for title, taken in sorted(crowd.seen.latencies.items()):
+        if taken:
+            print(f"| `{title}` | {len(taken)} | {' | '.join(_spread(taken))} |")
+    print("\n| memory of each worker, MiB | before | all signed in | at the end |\n|---|---:|---:|---:|")
+    for number, held in enumerate(zip(memory.before, memory.signed_in, memory.after, strict=False), 1):
+        print(f"| {number} | {' | '.join(f'{one:.0f}' for one in held)} |")
+    for (title, kind), often in sorted(crowd.seen.errors.items()):
+        print(f"\n**{often} × {title}: {kind}**")
+    sys.stdout.flush()
+
+
+def _spread(taken: list[float]) -> list[str]:
+    cuts = quantiles(taken, n=100, method="inclusive") if len(taken) > 1 else taken * 99
+    return [f"{1000 * one:.0f}" for one in (cuts[49], cuts[94], cuts[98], max(taken))]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

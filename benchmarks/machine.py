@@ -82,6 +82,12 @@ def memory_mebibytes(pids: list[int]) -> float | None:
     return max(pages) * os.sysconf("SC_PAGE_SIZE") / _MEBIBYTE if pages else None
 
 
+def memories_mebibytes(pids: list[int]) -> list[float]:
+    """Return the resident memory of each process but the first, who supervises; nothing where nobody tells."""
+    pages = [int(fields[21]) for pid in pids[1:] if (fields := _stat(_PROC / str(pid)))]
+    return [number * os.sysconf("SC_PAGE_SIZE") / _MEBIBYTE for number in pages]
+
+
 def _stat(place: Path) -> list[str]:
     """Return the fields of ``/proc/<pid>/stat`` from the third on (proc(5)); nothing of a process that ended."""
     try:
