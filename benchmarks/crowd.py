@@ -21,6 +21,8 @@ ME, SESSIONS, USERS = "GET /auth/me", "GET /auth/sessions", "GET /api/v1/users"
 CHANGE, REFRESH, LOGIN = "PATCH /auth/me", "POST /auth/refresh", "POST /auth/login"
 REGISTER, ARRIVING = "POST /auth/register", "POST /auth/login, arriving"
 
+_IN_BY_PASSWORD = {"/auth/login", "/auth/register", "/auth/refresh"}
+
 MIX = {ME: 60, SESSIONS: 14, CHANGE: 10, REFRESH: 10, USERS: 3, LOGIN: 2, REGISTER: 1}
 """What a user does next: parts of a hundred. Those who may not list users read their own account instead."""
 
@@ -118,7 +120,6 @@ class User:
             await self._ask(SESSIONS if chosen == SESSIONS else ME, 200)
 
     async def _signed_in(self, title: str) -> bool:
-        self._token = ""
         given = {"username": self._account.username, "password": self._account.password}
         return self._keep(await self._ask(title, 200, given))
 
@@ -136,7 +137,8 @@ class User:
     async def _ask(self, title: str, status: int, body: dict[str, str] | None = None, query: str = "") -> bytes:
         """Return the body of the answer; empty if there was none, or another than expected: that is counted."""
         method, path = title.partition(",")[0].split()
-        asked = request(method, path + query, token=self._token, body=orjson.dumps(body) if body else b"")
+        token = "" if path in _IN_BY_PASSWORD else self._token
+        asked = request(method, path + query, token=token, body=orjson.dumps(body) if body else b"")
         began = time.perf_counter()
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
