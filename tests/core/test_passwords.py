@@ -1,5 +1,8 @@
 import os
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from multiprocessing import get_context
+from threading import Event, Semaphore
 
 import argon2
 import bcrypt
@@ -159,29 +162,42 @@ class TestSlots:
     """No more hashings at a time than cores, so that other requests go on."""
 
     @pytest.fixture
-    def held(self) -> int:
-        """Hold every slot; return how many there are. The test gives them back."""
-        number = 0
-        while passwords._slots.acquire(blocking=False):
-            number += 1
-        return number
+    def let_go(self) -> Iterator[Event]:
+        """Keep as many threads busy as there are cores, until this is set."""
+        let_go, begun, cores = Event(), Semaphore(0), os.cpu_count() or 1
 
-    def test_are_as_many_as_cores(self, held: int) -> None:
-        passwords._slots.release(held)
+        def hold() -> None:
+            begun.release()
+            let_go.wait(10)
 
-        assert held == os.cpu_count()
+        for _ in range(cores):
+            passwords._threads.submit(hold)
+        assert all(begun.acquire(timeout=10) for _ in range(cores))
+        yield let_go
+        let_go.set()
 
     @pytest.mark.parametrize("work", ["hash", "verify"])
-    def test_let_hashings_wait_for_a_free_one(self, hasher: Hasher, held: int, work: str) -> None:
+    def test_let_hashings_wait_for_a_free_one(self, hasher: Hasher, let_go: Event, work: str) -> None:
         with ThreadPoolExecutor(1) as pool:
             future: Future[object] = (
                 pool.submit(hasher.hash, "x") if work == "hash" else pool.submit(hasher.verify, "x", None)
             )
             finished_early, _ = wait([future], timeout=0.05)
-            passwords._slots.release(held)
+            let_go.set()
 
             assert finished_early == set()
             assert future.result(timeout=10)
+
+    def test_are_there_in_a_forked_process(self, hasher: Hasher) -> None:
+        hasher.hash("x")
+        child = get_context("fork").Process(target=hasher.hash, args=("x",))
+
+        child.start()
+        child.join(10)
+        code = child.exitcode
+        child.kill()
+
+        assert code == 0
 
     def test_are_given_back_when_hashing_fails(self, hasher: Hasher) -> None:
         attempts = (os.cpu_count() or 1) + 1

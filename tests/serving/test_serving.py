@@ -1,7 +1,10 @@
 import json
 import os
+import resource
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from tests.live import LiveServer, running
 from tests.migrations.databases import empty_database
 from tests.serving.conftest import Kind
 from tests.serving.http import send, send_form, send_json
+from tests.world import SERVICES
 
 pytestmark = [pytest.mark.serving, pytest.mark.slow]
 
@@ -27,6 +31,16 @@ def server(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Liv
         running(folder, kind, DATABASE_URL=url, REDIS_URL=os.environ.get("TEST_REDIS_URL", "")) as started,
     ):
         yield started
+
+
+@contextmanager
+def with_open_files(number: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 class TestStart:
@@ -117,3 +131,16 @@ class TestStop:
         assert [line for line in server.lines if not line.startswith("{")] == []
         with pytest.raises(ConnectionRefusedError):
             send(f"{server.url}/health")
+
+
+@pytest.mark.skipif(not SERVICES, reason="it takes long, and the database has no part in it")
+class TestManyConnections:
+    def test_are_answered_where_the_limit_of_open_files_is_the_usual_one(self, tmp_path: Path) -> None:
+        """Each stays open: 1024 would be the end of it, for the files of the process and for Granian."""
+        with with_open_files(1024), running(tmp_path) as server, ExitStack() as stack:
+            with with_open_files(4096):
+                address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+                opened = [stack.enter_context(socket.create_connection(address, 10)) for _ in range(1100)]
+            opened[-1].sendall(b"GET /health HTTP/1.1\r\nHost: carboy.test\r\n\r\n")
+
+            assert opened[-1].recv(100).startswith(b"HTTP/1.1 200")
