@@ -45,7 +45,9 @@ class Fleet:
         tree = self.trees[release]
         command = [sys.executable, "-m", *_flask(tree, *words)]
         env = environment(self.folder, **self._settings(tree))
-        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
