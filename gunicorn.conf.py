@@ -2,6 +2,7 @@
 
 import gunicorn.http.wsgi
 
+from app.infra import listening
 from app.main import prefork
 from app.main.prefork import (  # noqa: F401 -- Gunicorn finds its hooks by name
     on_starting,
@@ -16,11 +17,11 @@ _settings = prefork.settings()
 
 wsgi_app = "app.main.prefork:load()"
 bind = [f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"]
-backlog = 1024
+backlog = listening.BACKLOG
 worker_class = "gthread"
 workers = _settings.workers
 threads = _settings.server_threads
-worker_connections = 1000
+worker_connections = listening.CONNECTIONS
 keepalive = _settings.keep_alive_seconds
 graceful_timeout = _settings.stop_seconds
 timeout = 60  # without a sign of life from a worker's main loop, which no request can hold up

@@ -24,9 +24,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 _LISTENS_SECONDS = 0.5
 """From the moment when Granian handles signals in a worker until it can hear them."""
 
-_CONNECTIONS = 10_000
-"""Of each worker. Granian would divide 1024 among them, and leave the others unanswered; work has its own bounds."""
-
 
 def serve(settings: Settings, *, reload: bool = False) -> None:
     """Prepare the database, say where to look, and serve until SIGINT or SIGTERM."""
@@ -41,7 +38,7 @@ def serve(settings: Settings, *, reload: bool = False) -> None:
         backlog=listening.BACKLOG,
         http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_seconds * 1000),
         websockets=False,
-        backpressure=_CONNECTIONS,
+        backpressure=listening.CONNECTIONS,  # by itself, the backlog divided by the workers
         log_level=LogLevels.error,  # below, it greets and gives advice on threads
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},  # its lines are JSON like ours
         workers_kill_timeout=settings.stop_seconds,
@@ -57,6 +54,7 @@ def begin(settings: Settings) -> None:
     """Do, once, what comes before the workers of either server."""
     starting.prepare(settings)
     greet(settings)
+    listening.let_many_connect()
     db.engine().dispose()  # the workers open their own
     metrics.clear(settings.metrics_dir)
     metrics.start(settings.metrics_dir)

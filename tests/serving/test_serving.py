@@ -135,9 +135,9 @@ class TestStop:
 
 @pytest.mark.skipif(not SERVICES, reason="it takes long, and the database has no part in it")
 class TestManyConnections:
-    def test_are_answered_where_the_limit_of_open_files_is_the_usual_one(self, tmp_path: Path) -> None:
-        """Each stays open: 1024 would be the end of it, for the files of the process and for Granian."""
-        with with_open_files(1024), running(tmp_path) as server, ExitStack() as stack:
+    def test_are_answered_where_the_limit_of_open_files_is_the_usual_one(self, kind: Kind, tmp_path: Path) -> None:
+        """Each stays open: 1024 would be the end of it, for files of the process and the defaults of either server."""
+        with with_open_files(1024), running(tmp_path, kind) as server, ExitStack() as stack:
             with with_open_files(4096):
                 address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
                 opened = [stack.enter_context(socket.create_connection(address, 10)) for _ in range(1100)]
