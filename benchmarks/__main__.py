@@ -15,17 +15,20 @@ from pathlib import Path
 
 import orjson
 
-from app.core.config import Settings, load
-from benchmarks import contestants, machine, population, report
+from app.core.config import Settings
+from app.core.config import load as read_settings
+from benchmarks import contestants, load, machine, population, report, upkeep
 from benchmarks.contestants import Contestant
 from benchmarks.duel import Pace, fight
-from benchmarks.load import main as load_of_many
 from benchmarks.machine import Cores
 from benchmarks.neighbours import VAR, Neighbours, WorldMissing, neighbours
 from benchmarks.population import Population
 from benchmarks.pressure import ask_once, request
 from benchmarks.report import SERVICE, Result
 from tests import live
+
+OTHERS = {"load": load.main, "upkeep": upkeep.main}
+"""What takes minutes, and is run by its name."""
 
 STARTS = 3
 NEW_TOKENS = 12_000  # more than either side remembers, so that each is new again when its turn comes
@@ -68,8 +71,8 @@ def _cpu(measured: Sequence[Contestant]) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks and return the exit code: 0 unless something failed; nothing is too slow to pass."""
-    if arguments[:1] == ["load"]:
-        return load_of_many(arguments[1:])
+    if arguments and arguments[0] in OTHERS:
+        return OTHERS[arguments[0]](arguments[1:])
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.connections > population.SIGNERS_IN:
@@ -125,7 +128,7 @@ def _run(found: Neighbours, cores: Cores, users: int, pace: Pace) -> None:
 
 def _in_process(found: Neighbours) -> Settings:
     """Return the settings with which the benchmark itself prepares the database."""
-    return load(
+    return read_settings(
         env_file=None,
         var_dir=VAR,
         database_url=found.database,

@@ -1,0 +1,121 @@
+"""What keeping the data costs: backup, trial, restoration, move. ``python -m benchmarks.upkeep --help``."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from sqlalchemy import make_url
+
+from tests import live, servers
+
+SECRET = "a key of the benchmark, thirty-two characters and more"
+_KIBIBYTES = 1024
+
+
+class CommandFailed(Exception):
+    """One of the commands did not do what it should; the message is what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Wall time, and the most memory that the command or a program that it called held."""
+
+    seconds: float
+    mebibytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An instance: its folder, and its database."""
+
+    var: Path
+    database: str
+
+    @property
+    def backups(self) -> Path:
+        return self.var / "backups"
+
+    def run(self, *words: str) -> Cost:
+        """Run one of our commands here; raise CommandFailed."""
+        env = live.environment(
+            self.var, DATABASE_URL=self.database, SECRET_KEY=SECRET, BACKUP_DIR=str(self.backups), LOG_LEVEL="ERROR"
+        )
+        began = time.perf_counter()
+        with tempfile.TemporaryFile() as said:
+            command = [sys.executable, "-m", "flask", "--app", str(live.ROOT / "wsgi.py"), *words]
+            process = subprocess.Popen(command, cwd=self.var, env=env, stdout=said, stderr=said)
+            _, code, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(code)
+            if process.returncode:
+                said.seek(0)
+                raise CommandFailed(said.read().decode())
+        return Cost(time.perf_counter() - began, used.ru_maxrss / _KIBIBYTES)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print both tables; return 0 unless a command failed, or 1 with what it said."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.upkeep", description=__doc__)
+    parser.add_argument("--users", type=int, default=100_000, help="how many there are (100 000)")
+    users = parser.parse_args(arguments).users
+    try:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carboy-upkeep-")))
+            server = stack.enter_context(servers.postgres()).url if servers.find_postgres() else ""
+            _measure(folder, server, users)
+    except CommandFailed as failed:
+        print(failed, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(folder: Path, server: str, users: int) -> None:
+    print(f"{users} users, {os.cpu_count()} cores; each command from its start to its end.\n")
+    print("| | archive | list | create | verify | restore | memory |\n|---|---|---|---|---|---|---|")
+    sqlite = _place(folder / "sqlite")
+    _back_up("SQLite", sqlite, _place(folder / "sqlite-restored"), users)
+    if not server:
+        print("\nNo PostgreSQL was found: install postgresql for the rest.")
+        return
+    with _database(server) as old, _database(server) as new, _database(server) as target:
+        _back_up("PostgreSQL", _place(folder / "postgres", old), _place(folder / "postgres-restored", new), users)
+        print("\n| move to PostgreSQL | memory |\n|---|---|")
+        move = sqlite.run("db", "move", "--to", target)
+        print(f"| {move.seconds:.1f} s | {move.mebibytes:.0f} MiB |")
+
+
+def _back_up(title: str, old: Place, new: Place, users: int) -> None:
+    old.run("init-db")
+    old.run("seed", "--users", str(users))
+    steps = [old.run("backup", word) for word in ("list", "create", "verify")]
+    (archive,) = old.backups.glob("*.age")
+    steps.append(new.run("backup", "restore", str(archive)))
+    seconds = " | ".join(f"{step.seconds:.1f} s" for step in steps)
+    most = max(step.mebibytes for step in steps)
+    print(f"| {title} | {archive.stat().st_size / 1e6:.1f} MB | {seconds} | {most:.0f} MiB |", flush=True)
+
+
+def _place(folder: Path, database: str = "") -> Place:
+    folder.mkdir()
+    return Place(folder, database or f"sqlite:///{folder / 'carboy.db'}")
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
+    """Make an empty database on a server that is gone in a minute."""
+    address, name = make_url(server), f"upkeep_{uuid4().hex}"
+    with psycopg.connect(address.set(drivername="postgresql").render_as_string(), autocommit=True) as operator:
+        operator.execute(f"CREATE DATABASE {name}".encode())
+    yield address.set(database=name).render_as_string(hide_password=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
