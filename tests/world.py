@@ -18,6 +18,7 @@ from app.infra import cache, db, hits, migrations, query
 from app.infra.columns import Model
 from app.main import features
 from app.main.factory import create_app
+from tests.assembly import remember_routes
 from tests.workers import own_database, own_redis
 
 SERVICES = os.environ.get("CARBOY_TEST_WORLD", "embedded") == "services"
@@ -33,6 +34,8 @@ if SERVICES and "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["TEST_REDIS_URL"] = own_redis(os.environ["TEST_REDIS_URL"], WORKER)
 
 PASSWORD = "Correct-Horse-7-Battery"
+
+remember_routes()
 
 for _name in (*Settings.model_fields, "flask_debug"):
     os.environ.pop(_name.upper(), None)  # whoever runs the tests may have a DATABASE_URL of their own: not for us
