@@ -15,8 +15,13 @@ from joserfc.jwk import KeySet
 from tests.features.auth.forge import header_of
 from tests.journeys.test_restart import PERSON, SETTINGS, call, sign_in
 from tests.live import ROOT, LiveServer, environment, running
+from tests.world import SERVICES
 
-pytestmark = [pytest.mark.serving, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.serving,
+    pytest.mark.slow,
+    pytest.mark.skipif(SERVICES, reason="its servers have an SQLite of their own, whatever the world"),
+]
 
 FIRST, SECOND = (f"{word} secret of the tests of thirty-two characters" for word in ("the first", "the second"))
 

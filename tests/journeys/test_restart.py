@@ -7,6 +7,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.live import LiveServer, running
+from tests.world import SERVICES
 
 SETTINGS = {"PUBLIC_URL": "http://carboy.test"}
 PERSON = {"username": "grace", "email": "grace@navy.test", "password": "SecurePass123!"}
@@ -34,6 +35,7 @@ def sign_in(server: LiveServer) -> dict[str, Any]:
     return dict(tokens)
 
 
+@pytest.mark.skipif(SERVICES, reason="its servers have an SQLite of their own, whatever the world")
 @pytest.mark.serving
 @pytest.mark.slow
 def test_who_signed_out_stays_out_and_who_did_not_stays_in_when_the_server_restarts(tmp_path: Path) -> None:

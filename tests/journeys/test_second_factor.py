@@ -8,10 +8,12 @@ import pytest
 
 from tests.journeys.test_restart import PERSON, SETTINGS, call
 from tests.live import running
+from tests.world import SERVICES
 
 STEP = 30
 
 
+@pytest.mark.skipif(SERVICES, reason="its servers have an SQLite of their own, whatever the world")
 @pytest.mark.serving
 @pytest.mark.slow
 def test_who_proved_the_password_before_a_restart_finishes_after_it_and_each_code_stays_used(tmp_path: Path) -> None:

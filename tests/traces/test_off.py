@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import ROOT, environment, free_port
+from tests.world import SERVICES
 
 PACKAGES = ("opentelemetry", "sentry_sdk", "google.protobuf")
 PROGRAM = f"""
@@ -29,6 +30,7 @@ def run(var: Path, **settings: str) -> str:
     return found.stdout.splitlines()[-1]
 
 
+@pytest.mark.skipif(SERVICES, reason="a process of its own, with settings that no world changes")
 @pytest.mark.slow
 class TestOff:
     def test_imports_nothing_and_wraps_nothing(self, tmp_path: Path) -> None:
