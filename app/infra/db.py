@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.core.config import Settings
 from app.core.errors import Conflict, Unavailable
-from app.infra import engines, reporting, seldom
+from app.infra import engines, patience, reporting, seldom
 from app.infra.columns import Model
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 Action = Callable[[], object]
 
 _engine: Engine | None = None
-_patience = 0.0
+_limits: Settings
 _elsewhere: ContextVar[Engine | None] = ContextVar("elsewhere", default=None)
 _unit: ContextVar["Unit | None"] = ContextVar("unit", default=None)
 
@@ -85,11 +85,11 @@ class Unit:
 
 def connect(settings: Settings) -> None:
     """Make the engine. Opens no connection."""
-    global _engine, _patience
+    global _engine, _limits
     seldom.forget()
     if _engine is not None:
         _engine.dispose()
-    _engine, _patience = engines.create(settings), engines.patience_of(settings)
+    _engine, _limits = engines.create(settings), settings
 
 
 def engine() -> Engine:
@@ -117,9 +117,10 @@ def is_postgres() -> bool:
     return engine().dialect.name == "postgresql"
 
 
-def in_time() -> AbstractContextManager[None]:
-    """Let a request wait no longer for the database than one statement may take, however many it has."""
-    return engines.waiting_at_most(_patience)
+def in_time(*, waited: float) -> AbstractContextManager[None]:
+    """Let a request wait for its turn and a connection as long as for one of them, and for answers as for one."""
+    left = _limits.database_pool_seconds - waited
+    return patience.waiting_at_most(turn=left, seconds=left + _limits.database_statement_seconds)
 
 
 def unit_of_work(*, writes: bool = True) -> Unit:

@@ -3,11 +3,8 @@
 import select
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import orjson
 import psycopg
@@ -16,18 +13,16 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core.config import Settings
-from app.infra import metrics, tracing
+from app.infra import metrics, patience, tracing
+from app.infra.patience import Patient
+from app.infra.pulse import Pulse
 
 WRITES, READS = "carboy_writes", "carboy_reads"
 
 _BUSY_SECONDS = 5
 _RECYCLE_SECONDS = 1800
-_CONNECT_SECONDS = 3
-_LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 2
 """How much longer than PostgreSQL may take to end a statement we wait for it to say so."""
-
-_budget: ContextVar["_Budget | None"] = ContextVar("budget", default=None)
 
 
 def create(settings: Settings) -> Engine:
@@ -43,7 +38,7 @@ def make(settings: Settings, url: str) -> Engine:
     return (_postgres if url.startswith("postgresql") else _sqlite)(
         settings,
         url,
-        poolclass=QueuePool,
+        poolclass=patience.Pool,
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_seconds,
@@ -95,7 +90,7 @@ def _postgres(settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN
         url,
         connect_args={
             "autocommit": True,
-            "connect_timeout": _CONNECT_SECONDS,
+            "connect_timeout": patience.CONNECT_SECONDS,
             "application_name": settings.service_name,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c timezone=UTC"
             " -c idle_in_transaction_session_timeout=60000",
@@ -103,97 +98,11 @@ def _postgres(settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN
         use_native_hstore=False,
         **pool,
     )
-    patience = patience_of(settings)
-    event.listen(engine, "do_connect", lambda _dialect, _record, _args, given: _Patient.made(patience, given))
+    seconds, pulse = settings.database_statement_seconds + _GRACE_SECONDS, Pulse()
+    event.listen(engine, "do_connect", lambda _dialect, _record, _args, given: Patient.made(seconds, pulse, given))
     event.listen(engine, "checkout", _drop_if_closed)
     event.listen(engine, "begin", _begin_postgres)
     return engine
-
-
-class OutOfTime(psycopg.OperationalError):
-    """The server did not answer in time. Asking it again would only take as long."""
-
-
-class _Budget:
-    """How many seconds the present work may still wait for PostgreSQL, however many statements that are."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, seconds: float) -> None:
-        self.left = seconds
-
-
-def patience_of(settings: Settings) -> float:
-    """Return how long we wait for the answer to a statement."""
-    return settings.database_statement_seconds + _GRACE_SECONDS
-
-
-@contextmanager
-def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Let what is asked of PostgreSQL inside wait so long in all: one that is slow makes every statement late."""
-    token = _budget.set(_Budget(seconds))
-    try:
-        yield
-    finally:
-        _budget.reset(token)
-
-
-@contextmanager
-def _spending() -> Iterator[float | None]:
-    """Yield what is left to wait, and take off what was waited; raise OutOfTime if nothing is left."""
-    budget = _budget.get()
-    if budget is None:
-        yield None
-        return
-    if budget.left <= 0:
-        raise OutOfTime
-    began = time.monotonic()
-    try:
-        yield budget.left
-    finally:
-        budget.left -= time.monotonic() - began
-
-
-class _Patient(psycopg.Connection[Any]):
-    """Waits so long for an answer and no longer: a server that hangs does not end its statements itself.
-
-    What a request may wait in all is limited as well: a server that is slow makes each of its statements late.
-
-    Neither the system does: it goes on to acknowledge what arrives for a process that is stopped.
-    """
-
-    patience: float | None = None
-
-    @classmethod
-    def made(cls, patience: float, given: dict[str, Any]) -> Self:
-        with _spending():
-            made = cls.connect(**given)
-        made.patience = patience
-        return made
-
-    def wait(self, gen: Any, interval: float = _LOOK_SECONDS, timeout: float | None = None) -> Any:  # noqa: ANN401 -- psycopg's
-        if timeout is not None:
-            return super().wait(gen, interval, timeout)
-        with _spending() as left:
-            return self._wait(
-                gen, interval, min((one for one in (self.patience, left) if one is not None), default=None)
-            )
-
-    def _wait(self, gen: Any, interval: float, limit: float | None) -> Any:  # noqa: ANN401 -- as above
-        ends = None if limit is None else time.monotonic() + limit
-        try:
-            return super().wait(gen, interval, limit)
-        except psycopg.OperationalError as error:
-            if ends is not None and time.monotonic() >= ends:
-                self.pgconn.finish()  # in the middle of an answer: of no use to anybody
-                raise OutOfTime from error
-            raise
-
-
-def wait_without_end(connection: object) -> None:
-    """Let statements of a migration take as long as they need."""
-    if isinstance(connection, _Patient):
-        connection.patience = None
 
 
 def _sqlite(_settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from app.core.errors import Unavailable
-from app.infra import db, engines, retired
+from app.infra import db, engines, patience, retired
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def alone(engine: Engine | None = None) -> Iterator[Connection]:
     """Hold the lock of all instances. On SQLite the write transaction itself is it."""
     writing = (engine or db.engine()).execution_options(**{engines.WRITES: True})
     with db.translated(), writing.connect() as connection:
-        engines.wait_without_end(connection.connection.dbapi_connection)
+        patience.wait_without_end(connection.connection.dbapi_connection)
         driver = connection.connection.cursor()
         for statement in _ALONE_ON_POSTGRES if writing.dialect.name == "postgresql" else _ALONE_ON_SQLITE:
             driver.execute(statement)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.infra import db, engines, metrics, replica, tracing
+from app.infra import db, metrics, patience, replica, tracing
 
 Row = Any
 """A named tuple of the selected columns."""
@@ -68,7 +68,7 @@ class Query:
             try:
                 return compiled.run(engine, given)
             except DBAPIError as error:
-                if not error.connection_invalidated or isinstance(error.orig, engines.OutOfTime):
+                if not error.connection_invalidated or isinstance(error.orig, patience.OutOfTime):
                     raise
                 return compiled.run(engine, given)
 

@@ -32,20 +32,22 @@ class Line:
         self._waiting: deque[Lock] = deque()
         self._moved = time.monotonic()
 
-    def enter(self) -> None:
-        """Return when it is one's turn, or raise Busy."""
+    def enter(self) -> float:
+        """Return when it is one's turn how many seconds that took, or raise Busy."""
         with self._lock:
             if self._free:
                 self._free -= 1
                 self._moved = time.monotonic()
-                return
+                return 0.0
             if len(self._waiting) >= self._length and time.monotonic() - self._moved > _STALL_SECONDS:
                 raise Busy
             mine = Lock()
             mine.acquire()
             self._waiting.append(mine)
+        began = time.monotonic()
         if not mine.acquire(timeout=self._seconds):
             self._give_up(mine)
+        return time.monotonic() - began
 
     def leave(self) -> None:
         """Hand the turn on."""
@@ -73,9 +75,9 @@ def connect(settings: Settings) -> None:
     _line = Line(turns=settings.threads, length=settings.waiting, seconds=settings.database_pool_seconds)
 
 
-def enter() -> None:
-    """Wait for a turn, or raise Busy."""
-    _line.enter()
+def enter() -> float:
+    """Wait for a turn and return how many seconds that took, or raise Busy."""
+    return _line.enter()
 
 
 def leave() -> None:

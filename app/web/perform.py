@@ -48,9 +48,9 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
     @wraps(view)
     def run_in_turn(**given: Any) -> Response:  # noqa: ANN401 -- the parts of the path
         origin.current().route = rule
-        admission.enter()
+        waited = admission.enter()
         try:
-            with db.in_time():
+            with db.in_time(waited=waited):
                 return run(**given)
         except Failure as failure:
             if log.isEnabledFor(logging.DEBUG):
