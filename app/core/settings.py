@@ -74,7 +74,9 @@ class Settings(BaseSettings):
         description="`postgresql://user:password@host/name` or `sqlite:///path`. Empty: SQLite in VAR_DIR.",
     )
     database_pool_size: int = Field(0, ge=0, le=1000, description="Connections of each worker. 0: one for each thread.")
-    database_pool_seconds: float = Field(5, gt=0, le=60, description="How long a request waits for a free connection.")
+    database_pool_seconds: float = Field(
+        5, gt=0, le=60, description="How long a request waits for its turn and a connection."
+    )
     database_statement_seconds: float = Field(10, gt=0, le=3600, description="PostgreSQL ends a statement after this.")
     database_replica_url: str = Field(
         "", repr=False, description="A streaming replica of DATABASE_URL, for reads that may lag. Empty: none."

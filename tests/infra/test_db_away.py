@@ -1,6 +1,7 @@
 """A database that is away, locked, full or restarted: 503 with Retry-After, and well again without a restart."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,6 +91,15 @@ class TestPool:
             answer = person.get("/auth/me")
 
         assert_unavailable(answer)
+
+    def test_that_is_exhausted_is_waited_for_only_as_long_as_the_line_left(self, world: World) -> None:
+        world.with_settings(database_pool_size=2, database_pool_seconds=30)
+        started = time.monotonic()
+
+        with exhausted_pool(), db.in_time(waited=29.95), pytest.raises(Unavailable):
+            db.ping()
+
+        assert time.monotonic() - started < 5
 
     def test_recovers_as_soon_as_a_connection_is_free(self, small: Api) -> None:
         with exhausted_pool():

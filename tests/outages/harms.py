@@ -40,7 +40,14 @@ def cut(*names: str) -> Harm:
 
 
 def flap(*names: str) -> Harm:
-    return Harm(_each(names, lambda one: one.proxy.flap(2.0)), _mended(names), seconds=9.0)
+    return Harm(_each(names, lambda one: one.proxy.flap(1.0)), _mended(names), seconds=4.5)
+
+
+def both(one: Harm, other: Harm) -> Harm:
+    def act(first: Do, then: Do) -> Do:
+        return lambda it: (first(it), then(it))
+
+    return Harm(act(one.harm, other.harm), act(one.mend, other.mend), max(one.seconds, other.seconds))
 
 
 def _each(names: Sequence[str], do: Callable[[Neighbour], object]) -> Do:
@@ -78,6 +85,9 @@ def fill_database(it: House) -> None:
             return
 
 
+MAIL_DOWN = Harm(lambda it: it.mail.refuse(), lambda it: it.mail.mend(), 3.0)
+MAIL_FROZEN = Harm(lambda it: it.mail.swallow(), lambda it: it.mail.mend(), 3.0)
+
 HARM = {
     "database down": stop("database"),
     "database frozen": freeze("database"),
@@ -92,11 +102,21 @@ HARM = {
     "Redis flaps": flap("redis"),
     "broker down": stop("broker"),
     "broker frozen": freeze("broker"),
-    "mail down": Harm(lambda it: it.mail.refuse(), lambda it: it.mail.mend(), 5.0),
-    "mail frozen": Harm(lambda it: it.mail.swallow(), lambda it: it.mail.mend(), 5.0),
+    "mail down": MAIL_DOWN,
+    "mail frozen": MAIL_FROZEN,
     "disk of the instance full": Harm(
         lambda it: disk.fill(it.disks["instance"]), lambda it: disk.clear(it.disks["instance"])
     ),
     "database and Redis frozen": freeze("database", "redis"),
     "Redis and broker down": stop("redis", "broker"),
 }
+
+MORE = {
+    "database slow and Redis frozen": both(slow("database", 0.3), freeze("redis")),
+    "database and broker down": stop("database", "broker"),
+    "mail frozen and Redis slow": both(MAIL_FROZEN, slow("redis", 0.1)),
+    "database and Redis flap": flap("database", "redis"),
+    "RabbitMQ down": stop("broker"),
+    "RabbitMQ frozen": freeze("broker"),
+}
+"""What takes too long to be seen each time."""

@@ -1,9 +1,10 @@
 """The service with everything it can have beside it, each behind a proxy, and what was asked of it."""
 
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -119,11 +120,16 @@ class House:
 
 
 @contextmanager
-def house(var: Path, *, data: Path | None = None) -> Iterator[House]:
+def house(
+    var: Path,
+    *,
+    data: Path | None = None,
+    broker_of: Callable[[], AbstractContextManager[servers.Server]] = servers.redis,
+) -> Iterator[House]:
     """Run it all. ``var`` holds what the service keeps in files, ``data`` what the database does."""
     with ExitStack() as stack:
         made = [stack.enter_context(servers.postgres(place=data))]
-        made += [stack.enter_context(servers.redis()) for _ in range(2)]
+        made += [stack.enter_context(start()) for start in (servers.redis, broker_of)]
         database, redis, broker = (
             Neighbour(one, stack.enter_context(proxy(urlsplit(one.url).port or 0))) for one in made
         )
@@ -176,5 +182,5 @@ def _worker(stack: ExitStack, env: dict[str, str], folder: Path) -> Path:
         for words in (["worker", "--concurrency", "2"], ["beat"]):
             process = subprocess.Popen([*app, *words], env=env, stdout=output, stderr=output)
             stack.callback(process.wait, 30)
-            stack.callback(process.terminate)
+            stack.callback(process.send_signal, signal.SIGQUIT)  # at once: nobody asks for anything any more
     return log

@@ -1,5 +1,6 @@
 """Every cell of docs/outages.md, with real servers that are stopped, frozen, slowed, cut off and filled."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -9,8 +10,8 @@ import pytest
 
 from tests import servers
 from tests.outages import disk, seeing, table
-from tests.outages.harms import HARM
-from tests.outages.house import LETTERS, house
+from tests.outages.harms import HARM, MORE
+from tests.outages.house import LETTERS, House, house
 from tests.outages.seeing import Seen
 from tests.world import SERVICES
 
@@ -30,7 +31,11 @@ MOST_LINES = 8
 
 DISKS = [name for name in HARM if name.startswith("disk")]
 
-CELLS = table.cells("With PostgreSQL, Redis and Celery", LETTERS)
+ALL = os.environ.get("CARBOY_TEST_OUTAGES") == "all"
+
+OFTEN = table.cells("With PostgreSQL, Redis and Celery", LETTERS)
+SELDOM = table.cells("Two at once, and RabbitMQ", LETTERS)
+CELLS = OFTEN | SELDOM
 ASKED = [name for name in table.COLUMNS if name not in {"`/health`", "well again"}]
 
 Observed = Callable[[str], Seen]
@@ -41,7 +46,7 @@ by_outage = pytest.mark.parametrize(
         pytest.param(name, marks=pytest.mark.skipif(not disk.can_mount(), reason="only root can mount a disk to fill"))
         if name in DISKS
         else name
-        for name in HARM
+        for name in [*HARM, *(MORE if ALL else [])]
     ],
 )
 
@@ -50,15 +55,26 @@ by_outage = pytest.mark.parametrize(
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     """Return what an outage looked like; each is seen once, whoever asks first."""
     with ExitStack() as stack:
-        data = var = Path(tmp_path_factory.mktemp("outages"))
-        if disk.can_mount():
-            data, var = (stack.enter_context(disk.disk(megabytes)) for megabytes in (400, 200))
-        it = stack.enter_context(house(var, data=data))
-        yield cache(lambda name: seeing.observe(it, HARM[name].harm, HARM[name].mend, seconds=HARM[name].seconds))
+
+        @cache
+        def house_with(broker: str) -> House:
+            data = var = Path(tmp_path_factory.mktemp("outages"))
+            if disk.can_mount():
+                data, var = (stack.enter_context(disk.disk(megabytes)) for megabytes in (400, 200))
+            start = servers.rabbitmq if broker == "RabbitMQ" else servers.redis
+            return stack.enter_context(house(var, data=data, broker_of=start))
+
+        @cache
+        def see(name: str) -> Seen:
+            it, harm = house_with("RabbitMQ" if name.startswith("RabbitMQ") else "Redis"), (HARM | MORE)[name]
+            return seeing.observe(it, harm.harm, harm.mend, seconds=harm.seconds)
+
+        yield see
 
 
-def test_the_table_has_a_row_for_each_outage() -> None:
-    assert list(CELLS) == list(HARM)
+def test_the_tables_have_a_row_for_each_outage() -> None:
+    assert list(OFTEN) == list(HARM)
+    assert list(SELDOM) == list(MORE)
 
 
 @by_outage
