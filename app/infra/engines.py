@@ -96,11 +96,13 @@ def _postgres(settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN
             " -c idle_in_transaction_session_timeout=60000",
         },
         use_native_hstore=False,
+        pool_reset_on_return=None,  # done below, where a connection that was lost is no error
         **pool,
     )
     seconds, pulse = settings.database_statement_seconds + _GRACE_SECONDS, Pulse()
     event.listen(engine, "do_connect", lambda _dialect, _record, _args, given: Patient.made(seconds, pulse, given))
     event.listen(engine, "checkout", _drop_if_closed)
+    event.listen(engine, "reset", _roll_back_if_it_can)
     event.listen(engine, "begin", _begin_postgres)
     return engine
 
@@ -139,6 +141,16 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgres(connection: Connection) -> None:
     if not connection.get_execution_options().get(READS):
         connection.exec_driver_sql("BEGIN")
+
+
+def _roll_back_if_it_can(connection: psycopg.Connection[Any] | None, *_: object) -> None:
+    """End the transaction of a connection that comes back; one that is lost is closed, and dropped later."""
+    if connection is None:
+        return
+    try:
+        connection.rollback()
+    except psycopg.Error:
+        connection.close()
 
 
 def _drop_if_closed(connection: psycopg.Connection[Any], *_: object) -> None:

@@ -131,7 +131,7 @@ def install(app: Flask, settings: Settings) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     queue.register(TASKS)
-    watch.register(levels.refresh, auth.pay_back_guesses)
+    watch.register(levels.refresh, auth.pay_back_guesses, idempotency.release_owed)
     jobs.register(JOBS)
     _install_commands(app.cli)
 

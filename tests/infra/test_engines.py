@@ -131,3 +131,18 @@ class TestIsAway:
     )
     def test_is_false_of_a_fault_of_ours(self, error: Exception | None) -> None:
         assert not engines.is_away(error)
+
+
+@pytest.mark.skipif(not SERVICES, reason="SQLite has no connection to lose")
+class TestLostConnection:
+    def test_that_comes_back_to_the_pool_is_no_error(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        lent = db.engine().raw_connection()
+        lent.cursor().execute("BEGIN")
+        lost = lent.driver_connection
+        assert isinstance(lost, psycopg.Connection)
+
+        lost.pgconn.finish()
+        lent.close()
+
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+        db.ping()

@@ -1,23 +1,30 @@
 """The door of idempotency: claim a key, keep its answer, release it."""
 
 import base64
-from datetime import timedelta
+from collections import deque
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import orjson
 from sqlalchemy import delete, select, update
 
 from app.core import clock
+from app.core.errors import Unavailable
 from app.core.keyring import Keyring, Undecryptable
 from app.features.idempotency.models import KeptAnswer
 from app.infra import db
 from app.web.idempotency import Answer, IdempotencyKeyInUse, IdempotencyKeyReused
 
-__all__ = ["KeptAnswers", "forget_old"]
+__all__ = ["KeptAnswers", "forget_old", "release_owed"]
 
 _PURPOSE = "idempotency"
 _KEPT = timedelta(hours=24)
 _RUNNING = timedelta(minutes=1)
 """A request that is still unanswered after this died; its transaction with it, so it can be carried out anew."""
+_MOST_OWED = 1000
+
+_owed: deque[tuple[str, datetime]] = deque(maxlen=_MOST_OWED)
+"""Claims of this process that could not be given up when their requests failed, and when that was."""
 
 
 class KeptAnswers:
@@ -50,9 +57,12 @@ class KeptAnswers:
             raise IdempotencyKeyInUse
 
     def release(self, key: str) -> None:
-        """Forget a claim whose request failed."""
-        with db.apart() as session:
-            session.execute(delete(KeptAnswer).where(KeptAnswer.key == self._name(key), KeptAnswer.answer.is_(None)))
+        """Forget a claim whose request failed; with a database that is away, as soon as it is back."""
+        name, now = self._name(key), clock.now()
+        try:
+            _forget(name, now)
+        except Unavailable:
+            _owed.append((name, now))
 
     def _take(self, name: str, sent: str) -> bool:
         now = clock.now()
@@ -76,6 +86,21 @@ class KeptAnswers:
 
     def _name(self, value: str) -> str:
         return self._keyring.fingerprint(_PURPOSE, value)
+
+
+def release_owed() -> None:
+    """Forget the claims that could not be forgotten in time; what cannot be now is tried again with the next look."""
+    with suppress(Unavailable, IndexError):
+        while True:
+            _forget(*_owed[0])
+            _owed.popleft()
+
+
+def _forget(name: str, failed_at: datetime) -> None:
+    """Forget a claim without an answer; a later one is another request's."""
+    mine = KeptAnswer.key == name, KeptAnswer.answer.is_(None), KeptAnswer.claimed_at <= failed_at
+    with db.apart() as session:
+        session.execute(delete(KeptAnswer).where(*mine))
 
 
 def forget_old() -> None:

@@ -1,10 +1,14 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import select
 
+from app.core.errors import Unavailable
 from app.features.accounts.models import User
+from app.features.idempotency import service as idempotency
 from app.features.idempotency.models import KeptAnswer
 from app.features.idempotency.service import KeptAnswers
 from app.infra import db
@@ -168,6 +172,43 @@ class TestKeep:
 
         with pytest.raises(Exception, match="still running"), db.unit_of_work():
             store.keep("one", Answer(201, {}, b""))
+
+
+class TestRelease:
+    @pytest.fixture
+    def owed(self, admin: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A claim whose request failed with the database."""
+        _create(admin, "one")
+        with db.unit_of_work():
+            row = db.session().scalars(select(KeptAnswer)).one()
+            row.answer = None
+        store = KeptAnswers(_Names(row.key))  # type: ignore[arg-type]
+        with monkeypatch.context() as away:
+            away.setattr(db, "apart", _unavailable)
+            store.release("one")
+            idempotency.release_owed()
+
+    @pytest.mark.usefixtures("owed")
+    def test_is_made_up_for_once_the_database_is_back(self) -> None:
+        assert len(_kept()) == 1
+
+        idempotency.release_owed()
+
+        assert _kept() == []
+
+    @pytest.mark.usefixtures("owed")
+    def test_that_comes_late_leaves_the_claim_of_another_request_alone(self) -> None:
+        with db.unit_of_work():
+            row = db.session().scalars(select(KeptAnswer)).one()
+            row.claimed_at += timedelta(minutes=2)
+
+        idempotency.release_owed()
+
+        assert len(_kept()) == 1
+
+
+def _unavailable() -> NoReturn:
+    raise Unavailable
 
 
 class _Names:
