@@ -1,5 +1,6 @@
 """How long work waits for a database: for a connection, for a new one, for answers, and in all."""
 
+import logging
 import math
 import time
 from collections.abc import Generator, Iterator
@@ -18,6 +19,8 @@ CONNECT_SECONDS = 3
 _LOOK_SECONDS = 0.1
 _LEAST_TURN_SECONDS = 0.5
 """What remains to wait for a connection after a long wait in line."""
+
+logging.getLogger(f"{__name__}.Pool").setLevel(logging.WARNING)  # SQLAlchemy's: a line for each connection lost
 
 _budget: ContextVar["_Budget | None"] = ContextVar("budget", default=None)
 
