@@ -26,7 +26,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._flapping: asyncio.Task[None] | None = None
-        Thread(target=self._loop.run_forever, name=f"proxy-{port}", daemon=True).start()
+        self._thread = Thread(target=self._loop.run_forever, name=f"proxy-{port}", daemon=True)
+        self._thread.start()
         self._open.set()
         self._do(self._listen())
 
@@ -66,6 +67,8 @@ class Proxy:
         self._do(self._mend())
         self._do(self._shut())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import orjson
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 
 from app.core import clock
 from app.core.errors import Unavailable
@@ -23,8 +23,8 @@ _RUNNING = timedelta(minutes=1)
 """A request that is still unanswered after this died; its transaction with it, so it can be carried out anew."""
 _MOST_OWED = 1000
 
-_owed: deque[tuple[str, datetime]] = deque(maxlen=_MOST_OWED)
-"""Claims of this process that could not be given up when their requests failed, and when that was."""
+_owed: deque[tuple[str, datetime, datetime]] = deque(maxlen=_MOST_OWED)
+"""Claims of this process that could not be given up when their requests failed: made from when to when."""
 
 
 class KeptAnswers:
@@ -35,17 +35,27 @@ class KeptAnswers:
 
     def claim(self, key: str, request: str) -> Answer | None:
         """Claim a key in a transaction of its own, or return what it was answered."""
-        name, sent = self._name(key), self._name(request)
-        with db.apart() as session:
-            forget_old()
-            if self._take(name, sent):
-                return None
-            row = session.execute(select(KeptAnswer.request, KeptAnswer.answer).where(KeptAnswer.key == name)).one()
+        name, sent, now = self._name(key), self._name(request), clock.now()
+        try:
+            row = self._claimed(name, sent, now)
+        except Unavailable:  # what was lost may be only the answer to COMMIT
+            _owed.append((name, now, now))
+            raise
+        if row is None:
+            return None
         if row.request != sent:
             raise IdempotencyKeyReused
         if row.answer is None:
             raise IdempotencyKeyInUse
         return self._open(row.answer)
+
+    def _claimed(self, name: str, sent: str, now: datetime) -> Row[str, bytes | None] | None:
+        """Return the request that holds the key, None if it is this one."""
+        with db.apart() as session:
+            forget_old()
+            if self._take(name, sent, now):
+                return None
+            return session.execute(select(KeptAnswer.request, KeptAnswer.answer).where(KeptAnswer.key == name)).one()
 
     def keep(self, key: str, answer: Answer) -> None:
         """Store the answer with the effect; raise IdempotencyKeyInUse, and so undo the effect, if another did."""
@@ -60,12 +70,11 @@ class KeptAnswers:
         """Forget a claim whose request failed; with a database that is away, as soon as it is back."""
         name, now = self._name(key), clock.now()
         try:
-            _forget(name, now)
+            _forget(name, now - _RUNNING, now)
         except Unavailable:
-            _owed.append((name, now))
+            _owed.append((name, now - _RUNNING, now))
 
-    def _take(self, name: str, sent: str) -> bool:
-        now = clock.now()
+    def _take(self, name: str, sent: str, now: datetime) -> bool:
         abandoned = (
             KeptAnswer.answer.is_(None) & (KeptAnswer.claimed_at <= now - _RUNNING) & (KeptAnswer.request == sent)
         )
@@ -96,9 +105,9 @@ def release_owed() -> None:
             _owed.popleft()
 
 
-def _forget(name: str, failed_at: datetime) -> None:
-    """Forget a claim without an answer; a later one is another request's."""
-    mine = KeptAnswer.key == name, KeptAnswer.answer.is_(None), KeptAnswer.claimed_at <= failed_at
+def _forget(name: str, since: datetime, until: datetime) -> None:
+    """Forget a claim without an answer; one of another time is another request's."""
+    mine = KeptAnswer.key == name, KeptAnswer.answer.is_(None), KeptAnswer.claimed_at.between(since, until)
     with db.apart() as session:
         session.execute(delete(KeptAnswer).where(*mine))
 

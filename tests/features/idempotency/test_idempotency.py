@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -16,6 +17,7 @@ from app.web.idempotency import Answer
 from tests.api import Answer as Sent
 from tests.api import Api, a_user, an_admin
 from tests.conftest import Clock
+from tests.world import World
 
 ANN = {"username": "ann", "email": "ann@people.test"}
 
@@ -205,6 +207,28 @@ class TestRelease:
         idempotency.release_owed()
 
         assert len(_kept()) == 1
+
+
+class TestClaim:
+    def test_whose_answer_was_lost_is_given_up(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = KeptAnswers(_Names("a name"))  # type: ignore[arg-type]
+        with monkeypatch.context() as lossy:
+            lossy.setattr(KeptAnswers, "_claimed", _losing(KeptAnswers._claimed))
+            with pytest.raises(Unavailable):
+                store.claim("one", "request")
+        assert len(_kept()) == 1
+
+        idempotency.release_owed()
+
+        assert _kept() == []
+
+
+def _losing(work: Callable[..., object]) -> Callable[..., NoReturn]:
+    def lose(*given: object) -> NoReturn:
+        work(*given)
+        raise Unavailable
+
+    return lose
 
 
 def _unavailable() -> NoReturn:
