@@ -52,7 +52,9 @@ class DiskFull(Conflict):
     """There is no room; what was there before still is."""
 
     code = "BACKUP_DISK_FULL"
-    message = "The disk is full. Nothing was kept of this attempt, and older backups are untouched."
+    message = (
+        "The disk is full. Nothing was kept of this attempt, and older backups are untouched. Make room, and repeat."
+    )
 
 
 @contextmanager
@@ -247,6 +249,8 @@ def _opened(path: Path, keys: Sequence[str]) -> Iterator[BinaryIO]:
     except OSError as error:
         if error.errno is None:  # the library's, of what does not authenticate
             raise Unreadable("This backup was changed, or its end is missing.") from error
+        if isinstance(error, PermissionError):
+            raise Unreadable(f"{path} may not be read by this account.") from error
         raise
 
 

@@ -9,6 +9,7 @@ from app.core import config, mailing
 from app.core.config import Settings
 from app.core.errors import Failure
 from app.features.accounts import service as accounts
+from app.features.backups import service as backups
 from app.infra import db, migrations, queue, redis, replica, resealing
 from app.infra.redis import RedisAway
 
@@ -73,6 +74,11 @@ def _primary(settings: Settings) -> Iterator[Finding]:
         else:
             yield Finding("there is no administrator yet: run 'flask create-admin'", is_warning=True)
         yield _secrets()
+        left = backups.interrupted()
+        if left:
+            yield Finding(
+                f"the restoration of {left} was interrupted: repeat it before anybody is let in", is_fault=True
+            )
     except Failure:
         yield Finding(f"database does not answer: {where}", is_fault=True)
 

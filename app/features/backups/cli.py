@@ -1,5 +1,7 @@
 """The commands of backups."""
 
+from pathlib import Path
+
 import click
 
 from app.core import clock
@@ -52,7 +54,14 @@ def restore(name: str, *, without_secrets: bool) -> None:
     click.echo(f"Restored what was there at {clock.rfc3339(found.manifest.created_at)}: {_described(found)}")
     if found.erased:
         click.echo(f"{found.erased} people who had been erased since were erased again.")
-    click.echo("Run 'flask privacy erase-due' and 'flask doctor', then start the service.")
+    click.echo("Run 'flask doctor', empty Redis if there is one, then start the service.")
+
+
+@command(commands, "finish", unit=False)
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def finish(manifest: Path) -> None:
+    """After a backup was restored by hand: erase again who was erased since. Takes its manifest.json."""
+    click.echo(f"{backups.finish(manifest)} people who had been erased since were erased again.")
 
 
 @command(commands, "prune", unit=False)
@@ -70,6 +79,8 @@ def key() -> None:
 def _line(one: Listed) -> str:
     verified = f"verified {clock.rfc3339(one.verified_at)}" if one.verified_at else "not verified"
     inside = f"revision {one.manifest.revision} of {one.manifest.kind}" if one.manifest else f"unreadable: {one.fault}"
+    if one.manifest and one.manifest.name != one.name:
+        inside += f", renamed: it was {one.manifest.name}"
     return f"{one.name}  {clock.rfc3339(one.created_at)}  {one.size:>12} bytes  {inside}  {verified}"
 
 

@@ -28,10 +28,18 @@ def note(folder: Path, user_id: int) -> None:
         os.close(descriptor)
 
 
-def repeat(folder: Path, *, since: datetime, erase: Callable[[int], bool]) -> int:
-    """Erase everybody again who was erased since; return how many there were."""
+def count(folder: Path) -> int:
+    """Return how many lines there are."""
+    return len(_lines(folder))
+
+
+def repeat(folder: Path, *, since: datetime, erase: Callable[[int], bool], behind: int | None = None) -> int:
+    """Erase everybody again who was erased since, or stands ``behind`` so many lines; return how many there were.
+
+    Times alone would miss whom a clock erased that was set back meanwhile.
+    """
     erased = 0
-    for user_id in sorted(set(_since(folder / _FILE, since))):
+    for user_id in sorted(set(_since(_lines(folder), since, behind))):
         try:
             erased += erase(user_id)
         except Failure as failure:
@@ -39,8 +47,14 @@ def repeat(folder: Path, *, since: datetime, erase: Callable[[int], bool]) -> in
     return erased
 
 
-def _since(path: Path, since: datetime) -> Iterator[int]:
-    for line in path.read_text().splitlines() if path.is_file() else ():
+def _lines(folder: Path) -> list[str]:
+    path = folder / _FILE
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def _since(lines: list[str], since: datetime, behind: int | None) -> Iterator[int]:
+    for number, line in enumerate(lines):
         at, _, user_id = line.partition(" ")
-        if user_id.isdecimal() and datetime.fromisoformat(at) > since:
+        later = behind is not None and number >= behind
+        if user_id.isdecimal() and (later or datetime.fromisoformat(at) > since):
             yield int(user_id)

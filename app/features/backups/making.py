@@ -10,7 +10,7 @@ from app.core import clock
 from app.core.caller import OPERATOR
 from app.core.version import VERSION
 from app.features.audit import service as audit
-from app.features.backups import manifest, records, shelf
+from app.features.backups import erasures, manifest, records, shelf
 from app.features.backups.manifest import Manifest
 from app.features.backups.shelf import Shelf
 from app.infra import archive, db, dumps
@@ -38,10 +38,11 @@ def make(place: Shelf, advance: Advance) -> Made:
     started = time.perf_counter()
     with place.alone() as work, archive.room_is_needed():
         target = place.new(at := clock.now())
+        erased = erasures.count(place.folder)
         advance("taking the database ...")
         taken = dumps.take(place.settings, work)
         files = shelf.files_of(place.settings.files_dir)
-        told = _described(place, target, taken, files).model_copy(update={"created_at": at})
+        told = _described(place, target, taken, files).model_copy(update={"created_at": at, "erased": erased})
         (work / archive.MANIFEST).write_text(told.model_dump_json(indent=2) + "\n")
         advance(f"packing {told.bytes + told.files_bytes} bytes ...")
         members = [(archive.MANIFEST, work / archive.MANIFEST), (taken.file.name, taken.file), *files]
@@ -66,11 +67,11 @@ def prune_within(place: Shelf) -> list[str]:
     """Do the same for who has the folder already; nothing goes while nobody knows which backup was verified."""
     if not records.are_kept():
         return []
-    newest = records.newest_verified()
-    gone = place.prune(verified=newest.name if newest else None)
+    gone = place.prune(verified=records.verified())
     with db.apart():
         records.forget(gone)
-        records.forget_old(clock.now() - timedelta(days=place.settings.backup_retention_days))
+        kept = [entry.name for entry in place.entries()]
+        records.forget_old(clock.now() - timedelta(days=place.settings.backup_retention_days), kept=kept)
     return gone
 
 

@@ -22,7 +22,8 @@ class MadeByNewerRelease(Conflict):
 class Manifest(BaseModel):
     """The first file of an archive, ``manifest.json``.
 
-    ``secrets`` are HMACs that tell whether a SECRET_KEY is the one of then, and nothing else of it.
+    ``secrets`` are HMACs that tell whether a SECRET_KEY is the one of then, and nothing else of it. ``erased`` lines
+    of ``BACKUP_DIR/erased`` were written before.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -41,6 +42,7 @@ class Manifest(BaseModel):
     files: int
     files_bytes: int
     secrets: tuple[str, ...]
+    erased: int | None = None
 
     @property
     def file(self) -> str:

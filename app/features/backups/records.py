@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from app.core import clock
 from app.core.caller import OPERATOR
@@ -14,11 +14,13 @@ from app.infra import db, migrations
 from app.infra.query import Query, Row
 
 _BACKUPS = BackupRecord.__table__.c
-_NEWEST = Query(select(*_BACKUPS).order_by(_BACKUPS.created_at.desc()).limit(1))
-_VERIFIED = Query(
-    select(*_BACKUPS).where(_BACKUPS.verified_at.is_not(None)).order_by(_BACKUPS.created_at.desc()).limit(1)
+# What a clock that was ahead wrote into the future must hold up nothing now that it is right.
+_NEWEST = Query(
+    select(*_BACKUPS).where(_BACKUPS.created_at <= bindparam("now")).order_by(_BACKUPS.created_at.desc()).limit(1)
 )
-_LAST_VERIFIED = Query(select(func.max(_BACKUPS.verified_at).label("at")))
+_LAST_VERIFIED = Query(
+    select(func.max(_BACKUPS.verified_at).label("at")).where(_BACKUPS.verified_at <= bindparam("now"))
+)
 _NAMED = Query(select(_BACKUPS.name, _BACKUPS.verified_at))
 
 
@@ -32,17 +34,12 @@ def are_kept() -> bool:
 
 def newest() -> Row | None:
     """Return the backup that was made last."""
-    return _NEWEST.first()
-
-
-def newest_verified() -> Row | None:
-    """Return the newest of those that were restored without a fault."""
-    return _VERIFIED.first()
+    return _NEWEST.first(now=clock.now())
 
 
 def last_verified_at() -> datetime | None:
     """Tell when a backup was last restored without a fault."""
-    row = _LAST_VERIFIED.first()
+    row = _LAST_VERIFIED.first(now=clock.now())
     return row.at if row else None
 
 
@@ -71,8 +68,9 @@ def forget(names: Iterable[str]) -> None:
         audit.record("backup_deleted", actor=OPERATOR, detail={"backups": gone})
 
 
-def forget_old(before: datetime) -> None:
-    """Forget those whose file went without us, but never the last of each kind."""
-    kept = [row.name for row in (newest(), newest_verified()) if row is not None]
+def forget_old(before: datetime, *, kept: Iterable[str]) -> None:
+    """Forget those whose file went without us, but neither ``kept``, nor the newest, nor what was verified last."""
+    latest, tried = newest(), verified()
+    kept = [*kept, *([latest.name] if latest else ()), *sorted(tried, key=lambda name: tried[name])[-1:]]
     old = (BackupRecord.created_at < before) & BackupRecord.name.not_in(kept)
     db.session().execute(delete(BackupRecord).where(old))

@@ -1,5 +1,6 @@
 """Restores a backup: on trial into a database of its own, or for good into an empty instance."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def verify(place: Shelf, path: Path, advance: Advance) -> Restored:
     try:
         with place.alone() as work:
             found = _on_trial(place, path, work, advance)
-            noted = _noted(lambda: _note(path, found.manifest))
+            noted = _noted(lambda: _note(found.manifest, size=path.stat().st_size))
     except (BackupFaulty, archive.Unreadable) as failure:
         code = failure.code
         _noted(
@@ -96,26 +97,47 @@ def restore(
     ``after`` erases a person again who was erased since. Raises NotEmpty, SecretMissing and what ``verify`` raises.
     """
     started = time.perf_counter()
-    with place.alone() as work:
-        _refuse_unless_empty(place)
+    with place.alone() as work, archive.room_is_needed():
+        begun = _is_begun(place, path)
+        if not begun:
+            _refuse_unless_empty(place)
         advance("decrypting and checking ...")
         told = _unpack(place, path, work)
         if told.kind != dumps.kind():
             raise OtherDatabase(f"This backup was made from {told.kind}, and DATABASE_URL names {dumps.kind()}.")
         if not without_secrets and told.secrets[0] not in manifest.fingerprints(place.secrets):
             raise SecretMissing
-        _place_files(work / "files", place.settings.files_dir)
-        advance("loading the database ...")
-        dumps.empty(place.settings)
-        db.engine().dispose()
-        dumps.load(place.settings.database, work / told.file, work)
-        db.engine().dispose()
-        (place.settings.files_dir / _UNFINISHED).unlink(missing_ok=True)
+        if not (begun and _is_loaded(told)):
+            _refuse_unless_unused(place)
+            _place_files(work / "files", place.settings.files_dir, named=path.name)
+            advance("loading the database ...")
+            _load(place, work / told.file, work)
         found = _examine(place.settings.database, told, advance, started)
-        erased = erasures.repeat(place.folder, since=told.created_at, erase=after)
+        erased = erase_again(place, told, after)
         with db.apart():
-            _note(path, told, event="backup_restored")
+            _note(told, size=path.stat().st_size, event="backup_restored")
+        _end(place)
     return Restored(told, *_measured(found), erased=erased)
+
+
+def finish(place: Shelf, path: Path, *, after: Callable[[int], bool]) -> int:
+    """Do what remains after a backup was restored by hand: erase again, and note it. Return how many were erased.
+
+    ``path`` leads to the manifest.json that lay in it.
+    """
+    with place.alone():
+        told = manifest.usable(path.read_bytes())
+        if not records.are_kept():
+            raise BackupFaulty("The database is not at this release. Run 'flask db upgrade' first.")
+        erased = erase_again(place, told, after)
+        with db.apart():
+            _note(told, size=told.bytes, event="backup_restored")
+        return erased
+
+
+def erase_again(place: Shelf, told: Manifest, erase: Callable[[int], bool]) -> int:
+    """Erase everybody who was erased after a backup was made; return how many there were."""
+    return erasures.repeat(place.folder, since=told.created_at, behind=told.erased, erase=erase)
 
 
 def _on_trial(place: Shelf, path: Path, work: Path, advance: Advance) -> Restored:
@@ -170,30 +192,72 @@ def _measured(found: Restored) -> tuple[str, int, str, int, float]:
     return found.revision, found.audit_rows, found.audit_head, found.lost, found.seconds
 
 
-def _refuse_unless_empty(place: Shelf) -> None:
-    used = sorted(name for name, rows in dumps.counted().items() if rows and name not in BOOTSTRAPPED)
+def _load(place: Shelf, file: Path, work: Path) -> None:
+    dumps.empty(place.settings)
+    db.engine().dispose()
+    dumps.load(place.settings.database, file, work)
+    db.engine().dispose()
+
+
+def _is_begun(place: Shelf, path: Path) -> bool:
+    """Tell whether somebody was killed while restoring this backup."""
+    return interrupted(place) == path.name
+
+
+def interrupted(place: Shelf) -> str | None:
+    """Return the name of a backup whose restoration did not come to its end."""
+    mark = place.settings.files_dir / _UNFINISHED
+    return mark.read_text() if mark.is_file() else None
+
+
+def _is_loaded(told: Manifest) -> bool:
+    """Tell whether the database is what was loaded, and nobody did anything with it since."""
+    return bool(_used()) and migrations.current() == told.revision and dumps.counted() == told.rows
+
+
+def _end(place: Shelf) -> None:
+    folder = place.settings.files_dir
+    (folder / _UNFINISHED).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _used() -> list[str]:
+    return sorted(name for name, rows in dumps.counted().items() if rows and name not in BOOTSTRAPPED)
+
+
+def _refuse_unless_unused(place: Shelf) -> None:
+    used = _used()
     if used:
+        left = interrupted(place)
+        why = f" It holds part of what the interrupted restoration of {left} left." if left else ""
         raise NotEmpty(
             f"DATABASE_URL names a database that is in use (rows in {', '.join(used)}), and a backup is only restored"
-            " into an empty one. Stop the service, point DATABASE_URL at a new database, and repeat."
+            f" into an empty one. Stop the service, point DATABASE_URL at a new database, and repeat.{why}"
         )
+
+
+def _refuse_unless_empty(place: Shelf) -> None:
+    _refuse_unless_unused(place)
     folder = place.settings.files_dir
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _UNFINISHED).exists():
         raise NotEmpty(f"{folder} holds files, and a backup is only restored into an empty instance. Move them away.")
 
 
-def _place_files(source: Path, target: Path) -> None:
+def _place_files(source: Path, target: Path, *, named: str) -> None:
     """Put the files where they belong before the database names them; killed in between, this may be done again."""
-    if not source.is_dir():
-        return
     target.mkdir(parents=True, exist_ok=True)
-    (target / _UNFINISHED).touch()
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    (target / _UNFINISHED).write_text(named)
+    for place, _, names in os.walk(source):
+        inside = target / Path(place).relative_to(source)
+        inside.mkdir(mode=0o700, exist_ok=True)
+        for name in names:
+            shutil.copy2(Path(place) / name, inside / name)
 
 
-def _note(path: Path, told: Manifest, *, event: str = "backup_verified") -> None:
-    records.note_verified(name=path.name, created_at=told.created_at, size=path.stat().st_size)
-    detail = {"backup": path.name, "made_at": clock.rfc3339(told.created_at)}
+def _note(told: Manifest, *, size: int, event: str = "backup_verified") -> None:
+    records.note_verified(name=told.name, created_at=told.created_at, size=size)
+    detail = {"backup": told.name, "made_at": clock.rfc3339(told.created_at)}
     audit.record("backup_restored" if event == "backup_restored" else "backup_verified", actor=OPERATOR, detail=detail)
 
 

@@ -32,6 +32,8 @@ __all__ = [
     "connect",
     "create",
     "figures",
+    "finish",
+    "interrupted",
     "key",
     "list_backups",
     "note_erased",
@@ -87,6 +89,16 @@ def verify(name: str | None = None, *, advance: Advance = _silent) -> Restored:
 def restore(name: str, *, without_secrets: bool = False, advance: Advance = _silent) -> Restored:
     """Restore a backup into this instance, which must be empty."""
     return restoring.restore(_shelf, _shelf.find(name), advance, without_secrets=without_secrets, after=_erase)
+
+
+def interrupted() -> str | None:
+    """Return the name of a backup whose restoration into this instance did not come to its end."""
+    return restoring.interrupted(_shelf)
+
+
+def finish(told: Path) -> int:
+    """Erase people again after a backup was restored by hand, and note it; ``told`` is the manifest.json of it."""
+    return restoring.finish(_shelf, told, after=_erase)
 
 
 def prune() -> list[str]:

@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -72,16 +72,27 @@ class Shelf:
             if not (is_ours and nobody_else):
                 raise BackupRunning
             self._sweep()
-            work = Path(mkdtemp(prefix=_WORK, dir=self.folder))
+            try:
+                work = Path(mkdtemp(prefix=_WORK, dir=self.folder))
+            except PermissionError as error:
+                raise FolderUnusable from error
             try:
                 yield work
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
     def entries(self) -> list[Entry]:
-        """Return what is whole, newest first."""
-        found = sorted(self.folder.glob(f"*{_SUFFIX}"), key=lambda path: path.name, reverse=True)
-        return [Entry(path, at) for path in found if (at := _made_at(path.name)) and path.is_file()]
+        """Return what is whole, newest first, and last what a clock that was ahead put into the future.
+
+        Raises FolderUnusable.
+        """
+        try:
+            found = [path for path in self.folder.iterdir() if path.is_file()] if self.folder.exists() else []
+        except OSError as error:
+            raise FolderUnusable from error
+        entries = [Entry(path, at) for path in found if (at := _made_at(path.name))]
+        now = clock.now()
+        return sorted(entries, key=lambda entry: (entry.created_at <= now, entry.name), reverse=True)
 
     def new(self, at: datetime) -> Path:
         """Return a name that nothing has."""
@@ -97,10 +108,12 @@ class Shelf:
                 return path
         raise NotFound("There is no such backup. 'flask backup list' shows those of BACKUP_DIR.")
 
-    def prune(self, *, verified: str | None) -> list[str]:
+    def prune(self, *, verified: Container[str]) -> list[str]:
         """Delete what is older than BACKUP_RETENTION_DAYS, but neither the newest nor the newest ``verified``."""
         before = clock.now() - timedelta(days=self.settings.backup_retention_days)
-        old = [entry for entry in self.entries()[1:] if entry.created_at < before and entry.name != verified]
+        entries = self.entries()
+        kept = {entries[0].name, *[entry.name for entry in entries if entry.name in verified][:1]} if entries else set()
+        old = [entry for entry in entries if entry.created_at < before and entry.name not in kept]
         for entry in old:
             entry.path.unlink(missing_ok=True)
         return [entry.name for entry in old]
