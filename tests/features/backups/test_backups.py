@@ -9,9 +9,9 @@ import pytest
 from flask.testing import FlaskCliRunner
 
 from app.core.age import identity
-from app.features.backups import erasures
+from app.features.backups import erasures, shelf
 from app.features.backups import service as backups
-from app.features.backups.service import BackupFaulty, BackupRunning, MadeByNewerRelease, NotEmpty
+from app.features.backups.service import BackupFaulty, BackupRunning, FolderUnusable, MadeByNewerRelease, NotEmpty
 from app.infra import archive, dumps
 from app.infra.archive import DiskFull, Unreadable, WrongKey
 from tests.api import a_user
@@ -66,6 +66,15 @@ class TestCreate:
         with pytest.raises(DiskFull):
             backups.create()
         assert names(folder) == [made.name]
+
+    def test_says_that_the_folder_is_not_its_own(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(**_: Any) -> str:
+            raise PermissionError
+
+        monkeypatch.setattr(shelf, "mkdtemp", refused)
+
+        with pytest.raises(FolderUnusable):
+            backups.create()
 
     def test_removes_what_somebody_who_was_killed_left(self, folder: Path) -> None:
         (folder / ".work-left").mkdir(parents=True)
@@ -209,6 +218,21 @@ class TestRetention:
 
         assert backups.prune() == []
 
+    def test_keeps_a_verified_one_that_is_still_there(self, folder: Path, clock: Clock) -> None:
+        there = backups.create().name
+        backups.verify()
+        clock.advance(days=1)
+        gone = backups.create().name
+        backups.verify()
+        (folder / gone).unlink()
+        clock.advance(days=1)
+        newest = backups.create().name
+        clock.advance(days=31)
+
+        backups.prune()
+
+        assert names(folder) == [there, newest]
+
 
 class TestTimetable:
     def test_makes_one_in_time_and_tries_it_every_week(self, folder: Path, clock: Clock) -> None:
@@ -226,6 +250,19 @@ class TestTimetable:
         assert (early, len(names(folder))) == (1, 3)
         assert tried == not_yet == (clock.at - timedelta(days=7)).timestamp()
         assert figure("backup_last_verified_restore_timestamp_seconds") == clock.at.timestamp()
+
+    def test_makes_one_although_a_clock_that_was_ahead_made_one(self, folder: Path, clock: Clock) -> None:
+        clock.advance(days=400)
+        backups.run_due()
+        (ahead,) = names(folder)
+        clock.advance(days=-400)
+
+        backups.run_due()
+
+        (made,) = set(names(folder)) - {ahead}
+        assert figure("backup_last_success_timestamp_seconds") == clock.at.timestamp()
+        assert figure("backup_last_verified_restore_timestamp_seconds") == clock.at.timestamp()
+        assert next(iter(backups.list_backups())).name == made
 
     def test_makes_none_in_development(self, world: World, tmp_path: Path) -> None:
         world.with_settings(backup_dir=tmp_path / "backups")
