@@ -84,7 +84,7 @@ class Instance:
             env={**environment(self.var, **self.settings), **settings, "PATH": ":".join(paths)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

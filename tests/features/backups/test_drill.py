@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,9 @@ from tests.serving.http import send
 from tests.world import SERVICES, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.serving]
+
+USERS = int(os.environ.get("CARBOY_TEST_DRILL_USERS", "0"))
+"""How many people an instance holds already; the figures of the page come from 20000."""
 
 PASSWORD = "Correct-Horse-7-Battery"
 
@@ -68,6 +72,9 @@ class Writer:
 @pytest.fixture
 def drilled(world: World, tmp_path: Path) -> Iterator[Instance]:
     with instance(tmp_path / "drill", world.settings.database_url) as made:
+        if USERS:
+            made.run("init-db")
+            made.run("seed", "--users", str(USERS))
         yield made
 
 
