@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from errno import EDQUOT, ENOSPC
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO, cast
@@ -134,10 +134,7 @@ def private(path: Path) -> BinaryIO:
 def sum_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
-        digest = sha256()
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-        return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()
 
 
 class _Heard:
