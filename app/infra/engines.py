@@ -1,8 +1,10 @@
 """How connections to each of the two databases are made, and what the drivers' failures mean."""
 
+import os
 import select
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -117,9 +119,16 @@ def _sqlite(_settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN4
         paramstyle="named",
         **pool,
     )
+    event.listen(engine, "do_connect", lambda *_: _make_private(path))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: str | None) -> None:
+    """Make a file that its owner alone can read, if there is none; SQLite would let everybody."""
+    with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+        os.close(os.open(path or "", os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

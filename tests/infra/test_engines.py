@@ -76,6 +76,16 @@ class TestSqlite:
 
         assert list(tmp_path.iterdir()) == []
 
+    def test_makes_a_file_that_nobody_else_can_read(self, tmp_path: Path) -> None:
+        engine = engines.create(on_sqlite(tmp_path / "it.db"))
+
+        with engine.connect() as connection:
+            connection.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY)"))
+            modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+        engine.dispose()
+
+        assert modes == dict.fromkeys(("it.db", "it.db-shm", "it.db-wal"), "0o600")
+
 
 @pytest.mark.skipif(not SERVICES, reason="these are settings of PostgreSQL's sessions; SQLite has none")
 class TestPostgres:

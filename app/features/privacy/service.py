@@ -7,7 +7,7 @@ from typing import Any
 from app.core import clock
 from app.core.caller import OPERATOR, Caller
 from app.core.config import Settings
-from app.core.errors import InvalidToken, NotFound, Unauthenticated
+from app.core.errors import Conflict, InvalidToken, NotFound, Unauthenticated
 from app.features.access import service as access
 from app.features.accounts import service as accounts
 from app.features.api_keys import service as api_keys
@@ -22,6 +22,7 @@ from app.infra import db
 
 __all__ = [
     "ERASE",
+    "AmbiguousName",
     "Leaving",
     "ask_for_erasures",
     "connect",
@@ -42,6 +43,13 @@ _HOLDERS = (auth, api_keys, factors, oidc, mail, jobs, access)
 """Whoever holds rows of a person; the person's own row is emptied last."""
 
 _period = timedelta(days=30)
+
+
+class AmbiguousName(Conflict):
+    """One person has the number that is another's user name."""
+
+    code = "AMBIGUOUS_NAME"
+    message = "That is somebody's number and somebody else's user name. Give an e-mail address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +145,13 @@ def erase_left(user_id: int) -> None:
 
 def find(name: str) -> accounts.Profile:
     """Return whom an operator means: a number, also of somebody deleted; or an address or a user name of the living."""
-    user_id = accounts.find_credentials(name).user_id
-    user = accounts.find_user(user_id or (int(name) if name.isdecimal() else 0))
-    if user is None:
+    meant = {accounts.find_credentials(name).user_id, int(name) if name.isdecimal() else 0}
+    found = [user for user_id in meant if user_id and (user := accounts.find_user(user_id))]
+    if len(found) > 1:
+        raise AmbiguousName
+    if not found:
         raise NotFound("There is no such user. Give the number of somebody who is deleted already.")
-    return user
+    return found[0]
 
 
 def erase(user_id: int) -> bool:

@@ -243,6 +243,16 @@ class TestCommand:
         assert "last administrator" in run.output
         assert user(last).deleted_at is None
 
+    def test_erases_neither_if_it_is_the_number_of_one_and_the_name_of_another(self, runner: FlaskCliRunner) -> None:
+        numbered, named = a_user(), a_user()
+        set_user(named, username_key=str(numbered.id))
+
+        run = runner.invoke(args=["privacy", "erase", "--user", str(numbered.id), "--yes"])
+
+        assert run.exit_code == 1
+        assert "Give an e-mail address." in run.output
+        assert (user(numbered).erased_at, user(named).erased_at) == (None, None)
+
     @pytest.mark.parametrize("name", ["nobody", "999999", "no@body.test", "-1", "²"])
     def test_knows_nobody_of_that_name(self, runner: FlaskCliRunner, name: str) -> None:
         run = runner.invoke(args=["privacy", "erase", "--yes", f"--user={name}"])
