@@ -189,6 +189,12 @@ def before_commit(action: Action) -> None:
     _current().before_commit.append(action)
 
 
+def before_commit_once(action: Action) -> None:
+    """Do this at the end of the present transaction, however often it is asked for."""
+    if action not in _current().before_commit:
+        before_commit(action)
+
+
 def after_commit(action: Action) -> None:
     """Do this once the data is safely stored. A failure is logged and fails nothing."""
     _current().after_commit.append(action)

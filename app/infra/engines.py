@@ -35,11 +35,12 @@ def create(settings: Settings) -> Engine:
     return engine
 
 
-def make(settings: Settings, url: str) -> Engine:
+def make(settings: Settings, url: str, *, lock_seconds: float | None = None) -> Engine:
     """Return an engine for any database, which the metrics do not hear of."""
     return (_postgres if url.startswith("postgresql") else _sqlite)(
         settings,
         url,
+        lock_seconds,
         poolclass=patience.Pool,
         pool_size=settings.pool_size,
         max_overflow=0,
@@ -86,15 +87,16 @@ def is_away(error: object) -> bool:
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | refuses)
 
 
-def _postgres(settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
+def _postgres(settings: Settings, url: str, lock_seconds: float | None, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
     milliseconds = int(settings.database_statement_seconds * 1000)
+    locks = milliseconds if lock_seconds is None else int(lock_seconds * 1000)
     engine = create_engine(
         url,
         connect_args={
             "autocommit": True,
             "connect_timeout": patience.CONNECT_SECONDS,
             "application_name": settings.service_name,
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c timezone=UTC"
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={locks} -c timezone=UTC"
             " -c idle_in_transaction_session_timeout=60000",
         },
         use_native_hstore=False,
@@ -109,7 +111,11 @@ def _postgres(settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN
     return engine
 
 
-def _sqlite(_settings: Settings, url: str, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
+class _Going(psycopg.OperationalError):
+    """The server closed a connection as soon as it had opened it; the pool's own error would be a fault of ours."""
+
+
+def _sqlite(_settings: Settings, url: str, _lock_seconds: float | None, **pool: Any) -> Engine:  # noqa: ANN401 -- keywords of create_engine
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -165,11 +171,20 @@ def _roll_back_if_it_can(connection: psycopg.Connection[Any] | None, *_: object)
 def _drop_if_closed(connection: psycopg.Connection[Any], *_: object) -> None:
     """Notice a connection that the server closed without asking it anything: its socket has something to read.
 
-    Costs 2 µs where a ping costs a round trip. Raising makes the pool open a new one.
+    Costs 2 µs where a ping costs a round trip. Raising makes the pool open a new one, once; a server
+    that closes that as well is going.
     """
-    if connection.closed:
+    if _is_closed(connection):
+        if isinstance(connection, Patient) and connection.is_new:
+            raise _Going
         raise DisconnectionError
+    if isinstance(connection, Patient):
+        connection.is_new = False
+
+
+def _is_closed(connection: psycopg.Connection[Any]) -> bool:
+    if connection.closed:
+        return True
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        raise DisconnectionError
+    return bool(poll.poll(0))

@@ -105,6 +105,8 @@ class Patient(psycopg.Connection[Any]):
 
     patience: float | None = None
     pulse: Pulse
+    is_new = True
+    """Whether nobody has had it from the pool yet."""
 
     @classmethod
     def made(cls, patience: float, pulse: Pulse, given: dict[str, Any]) -> Self:

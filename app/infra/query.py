@@ -10,8 +10,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import JSON, Engine, Select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -57,7 +56,7 @@ class Query:
         if spare is not None:
             try:
                 found = self._on(spare).run(spare, given)
-            except (DBAPIError, PoolTimeout) as error:
+            except SQLAlchemyError as error:
                 replica.give_up(error)
             else:
                 metrics.replica_read()

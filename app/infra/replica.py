@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.core.config import Settings
 from app.infra import engines, metrics
@@ -30,10 +31,22 @@ _PERIOD_SECONDS = 0.5
 _ANSWER_SECONDS = 1.0
 """How long a server may take to say how far it is; so long a read may hang on one that froze."""
 
+_LOCK_SECONDS = 1.0
+"""How long a read waits there for a lock that the log holds: a replica that was paused just then keeps it."""
+
+_PAGE_BYTES, _PAGE_HEADER_BYTES = 8192, 40
+
 _WRITTEN = b"SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 _REPLAYED = b"SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0'::pg_lsn END"
+_IDENTITY = (
+    b"SELECT system_identifier # (SELECT oid::bigint FROM pg_database WHERE datname = current_database())"
+    b" FROM pg_control_system()"
+)
+"""The same for a database and all its replicas, and for no other."""
 
-_may_lag: ContextVar[bool] = ContextVar("may_lag", default=False)
+May = Callable[[], bool]
+
+_may_lag: ContextVar[May | None] = ContextVar("may_lag", default=None)
 _replica: "_Replica | None" = None
 
 
@@ -56,9 +69,9 @@ def stop() -> None:
 
 
 @contextmanager
-def may_lag() -> Iterator[None]:
-    """Let the queries inside be answered by the replica."""
-    token = _may_lag.set(True)
+def may_lag(may: May) -> Iterator[None]:
+    """Let the queries inside be answered by the replica, if the first of them finds that they may."""
+    token = _may_lag.set(may)
     try:
         yield
     finally:
@@ -67,9 +80,13 @@ def may_lag() -> Iterator[None]:
 
 def engine() -> Engine | None:
     """Return the engine of the replica if the present reads may lag and it can be trusted, else None."""
-    if _replica is None or not _may_lag.get():
+    may = _may_lag.get()
+    if _replica is None or may is None or not _replica.is_fresh():
         return None
-    return _replica.engine if _replica.is_fresh() else None
+    _may_lag.set(None)  # what is asked to find out is asked of the database
+    allowed = may()
+    _may_lag.set((lambda: True) if allowed else None)
+    return _replica.engine if allowed else None
 
 
 def is_fresh() -> bool:
@@ -80,29 +97,32 @@ def is_fresh() -> bool:
 def complaint(settings: Settings) -> str:
     """Ask a replica once, for an operator; return what is wrong with it, nothing if it follows the database."""
     try:
-        with _asking(_libpq(settings.replica)) as connection:
-            return "" if _ask(connection, _REPLAYED) is not None else "it is no replica: it takes writes of its own"
+        with _asking(_libpq(settings.replica)) as replica, _asking(_libpq(settings.database)) as primary:
+            if _ask(replica, _REPLAYED) is None:
+                return "it is no replica: it takes writes of its own"
+            return "" if _are_one(primary, replica) else "it is a replica of another database"
     except (psycopg.Error, OSError) as error:
         return f"it does not answer ({type(error).__name__})"
 
 
-def give_up(error: BaseException) -> None:
-    """Read from the database until the replica has answered again: it just failed."""
+def give_up(error: SQLAlchemyError) -> None:
+    """Read from the database until the replica was looked at again: a read just failed there."""
     if _replica is not None:
-        _replica.lose(error)
+        (_replica.lose if _is_lost(error) else _replica.avoid)(error)
 
 
 class _Replica:
     """The engine, and the thread that watches how far both servers are."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = engines.make(settings, settings.replica)
+        self.engine = engines.make(settings, settings.replica, lock_seconds=_LOCK_SECONDS)
         self._primary_url, self._replica_url = (_libpq(url) for url in (settings.database, settings.replica))
         self._most = settings.database_replica_lag_seconds
         self._borrowed: set[psycopg.Connection[Any]] = set()
         self._written: deque[tuple[float, int]] = deque()
         self._fresh_as_of: float | None = None
         self._answered_at = float("-inf")
+        self._complained = False
         self._pid = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -120,13 +140,17 @@ class _Replica:
         as_of = self._fresh_as_of
         return None if as_of is None else time.monotonic() - as_of
 
+    def avoid(self, _error: BaseException) -> None:
+        """Leave the replica alone for a moment: it answers, but one read was refused (a conflict, a lock)."""
+        self._fresh_as_of = None
+
     def lose(self, error: BaseException) -> None:
         """Distrust the replica, and set free whoever waits for it."""
         with self._lock:
-            known, self._fresh_as_of = self._fresh_as_of, None
-            self._answered_at = float("-inf")
-        if known is not None:
-            log.warning("the replica does not answer; reading without it", extra={"error": type(error).__name__})
+            complained, self._complained = self._complained, True
+            self._fresh_as_of, self._answered_at = None, float("-inf")
+        if not complained:
+            log.warning("the replica cannot be read; reading without it", extra={"error": _named(error)})
         for connection in list(self._borrowed):
             with suppress(OSError, psycopg.Error):
                 _shut(connection.fileno())
@@ -150,6 +174,8 @@ class _Replica:
         while not self._ended.is_set():
             try:
                 with _asking(self._primary_url) as primary, _asking(self._replica_url) as replica:
+                    if not _are_one(primary, replica):
+                        raise _NoReplica
                     while not self._ended.wait(_PERIOD_SECONDS):
                         self._look(primary, replica)
             except (psycopg.Error, OSError) as error:
@@ -162,15 +188,40 @@ class _Replica:
         began = time.monotonic()
         written, replayed = _ask(primary, _WRITTEN), _ask(replica, _REPLAYED)
         if written is None or replayed is None:
-            message = "DATABASE_REPLICA_URL is no replica"
-            raise psycopg.OperationalError(message)
+            raise _NoReplica
         self._written.append((began, written))
+        if replayed % _PAGE_BYTES == 0:
+            replayed += _PAGE_HEADER_BYTES  # the database counts the header of a page to which nothing was written yet
         while self._written and self._written[0][1] <= replayed:
             self._fresh_as_of = self._written.popleft()[0]
         while len(self._written) > self._most / _PERIOD_SECONDS + 1:
             self._written.popleft()  # too long ago to matter
         self._answered_at = time.monotonic()
+        self._complained &= self._fresh_as_of is None
         metrics.replica(lag=self.lag())
+
+
+class _NoReplica(psycopg.OperationalError):
+    """DATABASE_REPLICA_URL names a database that takes writes, or a replica of another one."""
+
+
+def _is_lost(error: SQLAlchemyError) -> bool:
+    """Tell a server that is away from one that answered, with a refusal, and from a pool with nothing left."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None
+
+
+def _named(error: BaseException) -> str:
+    return type(getattr(error, "orig", error)).__name__
+
+
+def _are_one(primary: psycopg.Connection[Any], replica: psycopg.Connection[Any]) -> bool:
+    """Tell whether two servers hold one database; yes where nobody but its owner may ask."""
+    try:
+        return _ask(primary, _IDENTITY) == _ask(replica, _IDENTITY)
+    except psycopg.errors.InsufficientPrivilege:
+        return True
 
 
 @contextmanager
@@ -194,7 +245,7 @@ def _ask(connection: psycopg.Connection[Any], question: bytes) -> int | None:
     result, answer = server.get_result(), None
     while result is not None:
         if result.status != pq.ExecStatus.TUPLES_OK:
-            raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
+            raise psycopg.errors.error_from_result(result)
         answer = result.get_value(0, 0)
         result = server.get_result()
     return None if answer is None else int(answer)

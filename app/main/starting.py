@@ -58,9 +58,10 @@ def _check_connection_budget(settings: Settings) -> None:
         most = int(connection.execute(text("SHOW max_connections")).scalar_one())
     wanted = _wanted_connections(settings)
     if wanted > most - RESERVED_CONNECTIONS:
-        others = wanted - settings.replicas * settings.workers * (settings.pool_size + bool(settings.replica))
+        others = wanted - settings.replicas * settings.workers * settings.pool_size
+        besides = f" (and {others} of Celery, metrics and a replica)" if others else ""
         message = (
-            f"REPLICAS × WORKERS × DATABASE_POOL_SIZE{f' (and {others} of Celery and metrics)' if others else ''} is"
+            f"REPLICAS × WORKERS × DATABASE_POOL_SIZE{besides} is"
             f" {wanted} connections, and PostgreSQL allows {most}, of which {RESERVED_CONNECTIONS} stay free. Lower"
             " them, raise max_connections, or put PgBouncer between."
         )
@@ -69,7 +70,8 @@ def _check_connection_budget(settings: Settings) -> None:
 
 def _wanted_connections(settings: Settings) -> int:
     """Count the connections that all processes of all instances may hold at once."""
-    wanted = settings.replicas * settings.workers * settings.pool_size
+    watching = bool(settings.replica)  # each worker asks how far the database is
+    wanted = settings.replicas * settings.workers * (settings.pool_size + watching)
     if settings.metrics_port:
         wanted += settings.replicas  # the process that serves the metrics asks for figures one at a time
     if settings.celery_broker_url:

@@ -17,8 +17,8 @@ class Writers(Protocol):
     def note(self, user_id: int) -> None:
         """Remember it with the present transaction."""
 
-    def wrote_lately(self, user_id: int) -> bool:
-        """Tell whether a replica may not show yet what they wrote."""
+    def wrote_lately(self, *user_ids: int) -> bool:
+        """Tell whether a replica may not show yet what one of them wrote."""
 
 
 _writers: Writers | None = None
@@ -32,12 +32,19 @@ def plug(writers: Writers) -> None:
 
 def reading(caller: Caller) -> AbstractContextManager[None]:
     """Let the reads of a safe request lag if this caller cannot notice. Nobody knows what the anonymous wrote."""
-    if _writers is None or caller.user_id is None or not replica.is_fresh():
+    writers, behind = _writers, _people_behind(caller)
+    if writers is None or not behind or not replica.is_fresh():
         return nullcontext()
-    return nullcontext() if _writers.wrote_lately(caller.user_id) else replica.may_lag()
+    return replica.may_lag(lambda: not writers.wrote_lately(*behind))
 
 
 def note(caller: Caller) -> None:
     """Remember that this caller writes in the present transaction."""
-    if _writers is not None and caller.user_id is not None:
-        _writers.note(caller.user_id)
+    if _writers is not None:
+        for user_id in _people_behind(caller):
+            _writers.note(user_id)
+
+
+def _people_behind(caller: Caller) -> list[int]:
+    """Return who sees what this caller wrote as their own: themselves, and who acts as them."""
+    return [user_id for user_id in (caller.user_id, caller.impersonator_id) if user_id is not None]

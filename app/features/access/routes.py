@@ -51,7 +51,7 @@ def create_role(body: NewRole) -> Role:
 @routes.get("/api/v1/roles/<id:role_id>")
 @requires(Permission.ROLES_READ)
 @returns(RoleOut, versioned=True)
-def show_role(role_id: int) -> Role:
+def show_role(role_id: int) -> object:
     """Read a role."""
     return access.get_role(role_id)
 

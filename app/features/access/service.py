@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ScalarSelect, Select, delete, insert, select
+from sqlalchemy import BindParameter, ScalarSelect, Select, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -17,7 +17,7 @@ from app.features.access.personal import erase, held_of
 from app.features.audit import service as audit
 from app.infra import db
 from app.infra.listing import Listing
-from app.infra.query import AnySelect, Row, json_list
+from app.infra.query import AnySelect, Query, Row, json_list
 from app.web.versions import Guard
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
 
 _ROLES = Role.__table__.c
 _LIST = Listing(select(*_ROLES), orders={"id": (_ROLES.id,)})
+_ONE = Query(select(*_ROLES).where(_ROLES.id == bindparam("role_id")))
 
 
 class RoleNameTaken(Conflict):
@@ -103,9 +104,12 @@ def list_roles(*, page: PageRequest) -> Page[Row]:
     return _LIST.page(page, sort="id")
 
 
-def get_role(role_id: int) -> Role:
+def get_role(role_id: int) -> Row:
     """Return a role, or raise NotFound."""
-    return _found(db.session().get(Role, role_id))
+    row = _ONE.first(role_id=role_id)
+    if row is None:
+        raise NotFound
+    return row
 
 
 def create_role(*, name: str, description: str, permissions: Sequence[str], by: Caller) -> Role:

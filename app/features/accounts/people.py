@@ -16,7 +16,7 @@ from app.features.access import service as access
 from app.features.accounts.models import User
 from app.infra import db
 from app.infra.listing import Listing
-from app.infra.query import AnySelect
+from app.infra.query import AnySelect, Query
 
 _USERS = User.__table__.c
 _SHOWN = (
@@ -36,6 +36,7 @@ _SHOWN = (
 )
 _WITH_ROLES = (*_SHOWN, access.role_names(User.id).label("roles"))
 _BY_ID = select(*_WITH_ROLES).where(_USERS.id == bindparam("user_id"))
+_READ = Query(_BY_ID)
 _LOCKED = _BY_ID.with_for_update(of=_USERS.id.table, key_share=True)
 _BY_EMAIL = select(*_WITH_ROLES).where(
     _USERS.email_key == bindparam("email_key", type_=String), _USERS.deleted_at.is_(None)
@@ -101,7 +102,16 @@ class Filters:
 
 def get_user(user_id: int, *, by: Caller) -> Profile:
     """Return a user, or raise NotFound; deleted ones are there only for those who may see them."""
-    user = find_user(user_id)
+    return _visible(find_user(user_id), by)
+
+
+def show_user(user_id: int, *, by: Caller) -> Profile:
+    """Return a user as ``get_user`` does, for somebody who only looks."""
+    row = _READ.first(user_id=user_id)
+    return _visible(None if row is None else profile(row, row.roles), by)
+
+
+def _visible(user: Profile | None, by: Caller) -> Profile:
     if user is None or (user.deleted_at is not None and not by.holds({Permission.USERS_DELETE})):
         raise NotFound
     return user

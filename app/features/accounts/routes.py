@@ -45,7 +45,7 @@ def create_user(body: NewUser) -> accounts.Profile:
 @returns(UserOut, richer=_RICHER, versioned=True)
 def show_user(user_id: int) -> accounts.Profile:
     """Read a user."""
-    return accounts.get_user(user_id, by=caller.current())
+    return accounts.show_user(user_id, by=caller.current())
 
 
 @routes.put("/api/v1/users/<id:user_id>")

@@ -50,6 +50,7 @@ from app.features.accounts.people import (
     list_users,
     lock_user,
     profile,
+    show_user,
     take_census,
 )
 from app.features.accounts.personal import claim_for_erasure, due_for_erasure, erase, held_of
@@ -105,6 +106,7 @@ __all__ = [
     "restore",
     "seed",
     "set_mfa_enabled",
+    "show_user",
     "still_hold",
     "store_password",
     "take_back",

@@ -21,6 +21,7 @@ from app.infra import db
 from app.infra.listing import Listing
 from app.infra.query import Row
 from app.web import caller as callers
+from app.web import freshness
 
 __all__ = [
     "BrokenChain",
@@ -121,6 +122,8 @@ def record(
         detail={**(detail or {}), **impersonated, **with_key},
     )
     db.before_commit(lambda: append(line))
+    if outcome == "success":
+        freshness.note(who)  # also who is known by a link or a token and not as the caller
 
 
 def record_refusal(caller: Caller, permissions: frozenset[str], code: str) -> None:

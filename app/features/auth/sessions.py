@@ -25,7 +25,6 @@ from app.features.accounts import service as accounts
 from app.features.audit import service as audit
 from app.features.auth import identity, mfa_tokens
 from app.features.auth.models import Session
-from app.features.freshness import service as freshness
 from app.infra import db
 from app.infra.listing import Listing
 from app.infra.query import Query
@@ -86,7 +85,6 @@ def start(*, user_id: int, methods: list[str]) -> Session:
         actor=Caller(user_id=user_id),
         detail={"methods": methods},
     )
-    freshness.note(user_id)
     return session
 
 

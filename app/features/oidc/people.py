@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from app.core import clock, identifiers
 from app.core.caller import ANONYMOUS, Caller
@@ -21,6 +21,10 @@ from app.features.factors import service as factors
 from app.features.mail import service as mail
 from app.features.oidc.models import Identity
 from app.infra import db
+from app.infra.query import Query, Row
+
+_SHOWN = Identity.__table__.c
+_OF = Query(select(*_SHOWN).where(_SHOWN.user_id == bindparam("user_id")).order_by(_SHOWN.id))
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _SHORTEST_STEM, _LONGEST_STEM = 3, 26
@@ -88,10 +92,9 @@ def link(person: Person, *, user_id: int) -> None:
             _tell(owner, person)
 
 
-def list_of(caller: Caller) -> Sequence[Identity]:
+def list_of(caller: Caller) -> Sequence[Row]:
     """Return the accounts elsewhere that sign in to the caller's, oldest first."""
-    statement = select(Identity).where(Identity.user_id == caller.user_id).order_by(Identity.id)
-    return db.session().scalars(statement).all()
+    return _OF.rows(user_id=caller.user_id)
 
 
 def unlink(identity_id: UUID, *, caller: Caller) -> None:

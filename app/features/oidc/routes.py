@@ -1,6 +1,7 @@
 """The HTTP of oidc."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Response, render_template
 
@@ -91,7 +92,7 @@ def link_oidc(provider: str, body: Linking | None) -> oidc.Begun:
 @routes.get("/auth/oidc/identities")
 @authenticated
 @returns(list[IdentityOut])
-def list_identities() -> Sequence[oidc.Identity]:
+def list_identities() -> Sequence[Any]:
     """List the accounts elsewhere that sign in to yours."""
     return oidc.list_of(caller.current())
 
