@@ -147,8 +147,8 @@ class User:
             self._crowd.seen.errors[title, type(error).__name__] += 1
             self._hang_up()
             return b""
-        self._crowd.seen.latencies[title].append(time.perf_counter() - began)
-        if answered == status:
+        if answered == status:  # a refusal is quick, and would flatter what it stands for
+            self._crowd.seen.latencies[title].append(time.perf_counter() - began)
             return content
         self._crowd.seen.errors[title, f"status {answered}"] += 1
         return b""

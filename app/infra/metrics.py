@@ -6,6 +6,7 @@ that ended are forgotten. Until ``start`` nothing is counted, and the library is
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,21 @@ class _Metrics:
         self.by_request: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
+_pid = os.getpid()
+"""Asked for at each count: the system takes longer to say than all the rest of it."""
+
+
+def _our_pid() -> int:
+    return _pid
+
+
+def _renew() -> None:
+    global _pid  # noqa: PLW0603 -- a forked process has another
+    _pid = os.getpid()
+
+
+os.register_at_fork(after_in_child=_renew)
+
 _on: _Metrics | None = None
 _folder: Path | None = None
 _registry: "CollectorRegistry | None" = None
@@ -100,7 +116,7 @@ def start(folder: Path | None = None) -> None:
     from prometheus_client import CollectorRegistry, values  # noqa: PLC0415 -- as above
 
     vars(values)["MmapedDict"] = metrics_files.opened
-    values.ValueClass = values.MultiProcessValue() if folder else values.MutexValue  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(_our_pid) if folder else values.MutexValue  # type: ignore[no-untyped-call]
     _folder, _registry = folder, CollectorRegistry()
     _on = _Metrics(_registry)
 

@@ -58,10 +58,10 @@ def _check_connection_budget(settings: Settings) -> None:
         most = int(connection.execute(text("SHOW max_connections")).scalar_one())
     wanted = _wanted_connections(settings)
     if wanted > most - RESERVED_CONNECTIONS:
-        others = wanted - settings.replicas * settings.workers * settings.pool_size
-        besides = f" (and {others} of Celery, metrics and a replica)" if others else ""
+        others = wanted - settings.replicas * settings.workers * _of_a_worker(settings)
+        each = "(DATABASE_POOL_SIZE + 1)" if settings.replica else "DATABASE_POOL_SIZE"
         message = (
-            f"REPLICAS × WORKERS × DATABASE_POOL_SIZE{besides} is"
+            f"REPLICAS × WORKERS × {each}{f' (and {others} of Celery and metrics)' if others else ''} is"
             f" {wanted} connections, and PostgreSQL allows {most}, of which {RESERVED_CONNECTIONS} stay free. Lower"
             " them, raise max_connections, or put PgBouncer between."
         )
@@ -70,11 +70,15 @@ def _check_connection_budget(settings: Settings) -> None:
 
 def _wanted_connections(settings: Settings) -> int:
     """Count the connections that all processes of all instances may hold at once."""
-    watching = bool(settings.replica)  # each worker asks how far the database is
-    wanted = settings.replicas * settings.workers * (settings.pool_size + watching)
+    wanted = settings.replicas * settings.workers * _of_a_worker(settings)
     if settings.metrics_port:
         wanted += settings.replicas  # the process that serves the metrics asks for figures one at a time
     if settings.celery_broker_url:
         processes = settings.celery_processes or os.cpu_count() or 1
         wanted += processes * _OF_A_CELERY_PROCESS
     return wanted
+
+
+def _of_a_worker(settings: Settings) -> int:
+    """Count the connections of a worker: its pool, and with a replica one by which it asks how far the database is."""
+    return settings.pool_size + bool(settings.replica)

@@ -173,3 +173,8 @@ class TestConnectionBudget:
     @pytest.mark.skipif(not SERVICES, reason="SQLite has no bound on connections")
     def test_lets_through_what_just_fits(self, start: Start, most: int) -> None:
         assert start(DATABASE_POOL_SIZE=str(most - RESERVED_CONNECTIONS)).name == "carboy"
+
+    @pytest.mark.skipif(not SERVICES, reason="SQLite has no replicas")
+    def test_counts_the_connection_by_which_each_worker_watches_a_replica(self, start: Start, most: int) -> None:
+        with pytest.raises(RefusesToStart, match=rf"\(DATABASE_POOL_SIZE \+ 1\) is {most * 2 + 2} connections"):
+            start(WORKERS="2", DATABASE_POOL_SIZE=str(most), DATABASE_REPLICA_URL="postgresql://127.0.0.1:1/none")

@@ -11,10 +11,12 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from app.core.config import Settings
+from app.infra import replica
 from tests import servers
 from tests.journeys.test_restart import call
 from tests.live import ROOT, LiveServer, environment, running, wait_until
-from tests.world import PASSWORD, SERVICES
+from tests.world import PASSWORD, SERVICES, settings
 
 pytestmark = [
     pytest.mark.serving,
@@ -84,6 +86,10 @@ def strict(pair: Pair, folder: Path) -> Iterator[LiveServer]:
 
 def names(name: str) -> list[str]:
     return ["--username", name, "--email", f"{name}@carboy.test", "--password", PASSWORD]
+
+
+def chosen(primary: str, replica: str, var: Path) -> Settings:
+    return settings(var, database_url=primary, database_replica_url=replica)
 
 
 def ask(server: servers.Server, statement: str) -> None:
@@ -165,6 +171,19 @@ class TestOwnWrites:
 
         eventually(lambda: "own-9" in roles(server, reader))
 
+    def test_leave_nobody_in_whose_session_ended(self, server: LiveServer, reader: str) -> None:
+        status, _ = call(server, "POST", "/auth/logout", token=reader)
+
+        assert (status, call(server, "GET", "/api/v1/roles", token=reader)[0]) == (204, 401)
+
+    @pytest.mark.parametrize("path", ["/api/v1/roles/1", "/api/v1/users/1", "/auth/oidc/identities", "/auth/sessions"])
+    def test_of_nobody_are_in_a_single_thing_from_the_replica(self, server: LiveServer, reader: str, path: str) -> None:
+        before = from_replica(server)
+
+        status, _ = call(server, "GET", path, token=reader)
+
+        assert (status, from_replica(server) > before) == (200, True)
+
     @pytest.mark.usefixtures("reader")
     def test_of_a_sign_in_are_seen_too(self, server: LiveServer) -> None:
         _, sessions = call(server, "GET", "/auth/sessions", token=sign_in(server, "reader"))
@@ -220,3 +239,23 @@ class TestReplica:
                 ask(promoted, "SELECT pg_promote()")
 
                 eventually(lambda: not is_read(server, token))
+
+
+class TestDoctor:
+    def test_is_content_with_a_replica(self, pair: Pair, tmp_path: Path) -> None:
+        assert not replica.complaint(chosen(pair.primary.url, pair.replica.url, tmp_path))
+
+    @pytest.mark.parametrize(
+        ("server", "name", "complaint"),
+        [
+            ("replica", "template1", "it is a replica of another database"),
+            ("primary", "postgres", "it is no replica: it takes writes of its own"),
+            ("replica", "missing", "it does not answer (OperationalError)"),
+        ],
+    )
+    def test_complains_of_what_is_none(
+        self, pair: Pair, tmp_path: Path, server: str, name: str, complaint: str
+    ) -> None:
+        url = getattr(pair, server).url.replace("/postgres", f"/{name}")
+
+        assert replica.complaint(chosen(pair.primary.url, url, tmp_path)) == complaint
