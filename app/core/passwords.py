@@ -29,7 +29,7 @@ _AT_ONCE = max(1, os.cpu_count() or 1)
 """One hashing per core at a time: measured, this keeps other requests at 4 ms p99 instead of 18."""
 
 _threads: ThreadPoolExecutor
-"""Threads that do nothing else: the allocator keeps 19 MiB for each that ever hashed, and a server has eighty."""
+"""Threads that do nothing else: the allocator keeps 19 MiB for each that ever hashed, and a server has hundreds."""
 
 
 def _renew() -> None:
