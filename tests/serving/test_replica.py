@@ -180,9 +180,7 @@ class TestOwnWrites:
     def test_of_nobody_are_in_a_single_thing_from_the_replica(self, server: LiveServer, reader: str, path: str) -> None:
         before = from_replica(server)
 
-        status, _ = call(server, "GET", path, token=reader)
-
-        assert (status, from_replica(server) > before) == (200, True)
+        eventually(lambda: call(server, "GET", path, token=reader)[0] == 200 and from_replica(server) > before)
 
     @pytest.mark.usefixtures("reader")
     def test_of_a_sign_in_are_seen_too(self, server: LiveServer) -> None:
@@ -207,7 +205,7 @@ class TestReplica:
         try:
             make_role(server, sign_in(server, "writer"), "late")
             eventually(lambda: "late" in roles(server, reader))
-            assert not is_read(server, reader)
+            eventually(lambda: not any(is_read(server, reader) for _ in range(4)))  # by either worker
         finally:
             pair.resume()
 
