@@ -54,7 +54,14 @@ class Background:
         while not self._ending.is_set():
             for name, carried in self._next():
                 if not self._ending.is_set():
-                    self._perform(name, carried)
+                    self._do(name, carried)
+
+    def _do(self, name: str, carried: Carried | None) -> None:
+        """Perform one. Whatever it raises, even what is meant to end a process, ends neither this thread nor us."""
+        try:
+            self._perform(name, carried)
+        except BaseException:
+            log.exception("a task wanted to end its process", extra={"task": name})
 
     def _next(self) -> list[Job]:
         """Wait for jobs; return what has come, each task once, or the tick when its time has, however much waits."""

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db, logs, reporting, seldom, tracing, watch
+from app.infra import db, logs, nonsense, reporting, seldom, tracing, watch
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class Broker:
     ) -> Celery:
         """Return the application for ``celery worker`` and ``celery beat``; a worker tells when it begins."""
         tick, seconds = self._tick
+        nonsense.drop(self._celery.conf)
         self._celery.conf.update(
             broker_transport_options={},
             broker_connection_timeout=4,

@@ -166,7 +166,10 @@ def _tried(job: _Taken) -> str:
         return "lost"
     except UnknownArguments as error:
         return _fail(job, error) if job.created_at <= clock.now() - _LEFT_TO_OTHERS else _put_back(job)
-    except (Exception, alarm.TookTooLong) as error:  # noqa: BLE001 -- whatever it is, it is stored and said
+    except (SystemExit, KeyboardInterrupt) as error:  # a worker that is told to end at once, or the job that ends it
+        _fail(job, error)
+        raise
+    except BaseException as error:  # noqa: BLE001 -- whatever it is, it is stored and said
         return _fail(job, error)
     return "done"
 
