@@ -61,8 +61,9 @@ def move(target: Engine, *, address: str, replaceable: frozenset[str], advance: 
     Raises NotMoved, SourceIsBusy, Unavailable.
     """
     tables = Model.metadata.sorted_tables
-    _check_source(tables)
+    _check_source(tables, address)
     with _said_of(address), migrations.alone(target) as there:
+        _check_encoding(there)
         if not _used_tables(there, tables, replaceable):
             migrations.patiently(there, lambda: command.upgrade(migrations.config(there), "head"))
             there.rollback()  # what it read; its revisions are committed
@@ -75,17 +76,30 @@ def move(target: Engine, *, address: str, replaceable: frozenset[str], advance: 
         return outcome
 
 
-def _check_source(tables: list[Table]) -> None:
+def _check_source(tables: list[Table], address: str) -> None:
     if db.is_postgres():
         raise NotMoved("The present database is PostgreSQL already. Copy it with pg_dump and pg_restore.")
     if migrations.current() != migrations.head():
         raise NotMoved("The present database is not at this code's revision. Run 'flask db upgrade' first.")
+    before = retired.destination()
+    if before is not None and before.address != address:
+        raise NotMoved(f"The present database was moved to {before.address} before. 'flask db reopen' undoes that.")
     unknown = set(inspect(db.engine()).get_table_names()) - {table.name for table in tables} - _OURS
     if unknown:
         raise NotMoved(f"No model describes {', '.join(sorted(unknown))}: its rows would be left behind.")
 
 
 _OURS = {"alembic_version", "moved_to"}
+
+
+def _check_encoding(there: Connection) -> None:
+    """Refuse what takes the rows of today and not the name of somebody of tomorrow. Raises NotMoved."""
+    encoding = there.exec_driver_sql("SHOW server_encoding").scalar_one()
+    there.rollback()
+    if encoding != "UTF8":
+        raise NotMoved(
+            f"The target's encoding is {encoding}, which lacks letters. {_MAKE_ANOTHER} Say ENCODING 'UTF8'."
+        )
 
 
 def _used_tables(there: Connection, tables: list[Table], replaceable: frozenset[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -150,6 +151,25 @@ class TestFailure:
         (told,) = [json.loads(line) for line in lines if b"a task failed" in line]
         assert (told["request_id"], told["extra"]["task"]) == ("request-of-ada", "fail")
         assert "ZeroDivisionError" in told["extra"]["exception"]
+        assert heard.ids == ["request-of-ada"]
+
+    @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, CancelledError])
+    def test_that_would_end_a_process_ends_nothing(
+        self, register: Callable[..., None], lines: list[bytes], error: type[BaseException]
+    ) -> None:
+        heard = Heard()
+
+        def fail() -> None:
+            raise error
+
+        register(Task("fail", fail), Task("listen", heard))
+        queue.start()
+
+        enqueue("fail")
+        enqueue()
+        until_done()
+
+        assert len([line for line in lines if b"a task wanted to end its process" in line]) == 1
         assert heard.ids == ["request-of-ada"]
 
 

@@ -154,6 +154,31 @@ class TestRefusals:
         assert moved.contents(url) == before
         assert retired.destination() is None
 
+    def test_of_a_target_that_lacks_letters(self, old: Flask, url: str) -> None:
+        address = make_url(url)
+        with moved.operator(url) as operator:
+            operator.execute("CREATE DATABASE of_letters ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        try:
+            run = moved.move(old, address.set(database="of_letters").render_as_string(hide_password=False))
+        finally:
+            with moved.operator(url) as operator:
+                operator.execute("DROP DATABASE of_letters WITH (FORCE)")
+
+        assert run.exit_code == 1
+        assert "The target's encoding is LATIN1" in run.stderr
+        assert retired.destination() is None
+
+    def test_of_another_target_than_before(self, old: Flask, url: str, world: World, tmp_path: Path) -> None:
+        moved.move(old, url)
+        again = world.with_settings(database_url=old_url(tmp_path), secret_key=(moved.SECRET,))
+        another = make_url(url).set(database="another").render_as_string(hide_password=False)
+
+        run = moved.move(again, another)
+
+        assert run.exit_code == 1
+        assert "was moved to postgresql://" in run.stderr
+        assert "flask db reopen" in run.stderr
+
     def test_of_rows_that_arrive_otherwise(self, old: Flask, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """A trigger that somebody has on the target, or a fault of ours."""
         original = moving._copy

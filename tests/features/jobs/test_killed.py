@@ -1,6 +1,7 @@
 """Each job has its effect once, or is visibly dead, whoever is killed when: without a broker, on Redis, on RabbitMQ."""
 
 import os
+import pickle
 import random
 import time
 from collections import Counter
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from celery import Celery  # type: ignore[import-untyped]  # it has no types
@@ -116,8 +118,36 @@ def statuses(task: str) -> list[str]:
         return list(db.session().scalars(select(Job.status).where(Job.task == task)))
 
 
-def leave_nonsense(url: str) -> None:
-    """Leave messages that this release makes no sense of."""
+NONSENSE: list[dict[str, Any]] = [
+    {"body": "42"},
+    {
+        "body": pickle.dumps(([], {}, {})),
+        "content_type": "application/x-python-serialize",
+        "content_encoding": "binary",
+    },
+    {"body": "[[], {}, {}]", "content_type": "application/x-nonsense"},
+    {"body": "[[], {}, {}]", "content_encoding": "klingon"},
+    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work"}},
+    {"body": "[[], {}, {}]", "headers": {"task": ["jobs.work"], "id": "1"}},
+    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "timelimit": ["a", "b"]}},
+    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "retries": "a"}},
+    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "compression": "klingon"}},
+    {"body": '[[], {}, {"errbacks": "a"}]'},
+]
+"""Each of these ends a worker of Celery, or is heard again and again."""
+
+AS_OURS = {
+    "headers": {"task": "jobs.work", "id": "1"},
+    "content_type": "application/json",
+    "content_encoding": "utf-8",
+}
+
+NO_MESSAGES = [b"nonsense", b"[1]", b"null", b"{}", b'{"properties": {}}', b"\xff"]
+"""What Redis lets into a queue."""
+
+
+def leave_nonsense(url: str) -> int:
+    """Leave messages that this release makes no sense of; return how many say so in the worker's log."""
     with Celery(broker=url, set_as_current=False) as sender:
         sender.conf.task_default_queue = "carboy"
         sender.send_task("of.another.release")
@@ -127,6 +157,12 @@ def leave_nonsense(url: str) -> None:
         with sender.connection_for_write() as connection, connection.SimpleQueue("carboy") as line:
             line.put("nonsense")
             line.put({"non": "sense"})
+            for message in NONSENSE:
+                line.producer.publish(**{**AS_OURS, **message})
+            if url.startswith("redis"):
+                connection.default_channel.client.lpush("carboy", *NO_MESSAGES)
+                return 2 + len(NONSENSE) + len(NO_MESSAGES)
+    return 2 + len(NONSENSE)
 
 
 class TestKilled:
@@ -140,7 +176,7 @@ class TestKilled:
         start: AbstractContextManager[servers.Server] = BROKERS[broker][0]()
         with ExitStack() as stack:
             url = stack.enter_context(start).url
-            leave_nonsense(url)
+            nonsense = leave_nonsense(url)
             began = time.monotonic()
             present = stack.enter_context(crews.workers(world, url, tmp_path))
             kill_and_see(present, pause=0.6)
@@ -148,3 +184,4 @@ class TestKilled:
             see_the_present_job_end(present)
 
         assert 1 <= rounds <= most
+        assert present.log.read_bytes().count(b"makes no sense and is dropped") >= nonsense

@@ -1,7 +1,9 @@
 """Jobs: asked for with a change, done once, tried again, dead and visible."""
 
 import json
+import sys
 import time
+from asyncio import CancelledError
 from datetime import timedelta
 from threading import Event, Thread
 from uuid import uuid4
@@ -205,6 +207,43 @@ class TestFailure:
 
         assert (the_row().status, the_row().last_error) == ("pending", "TookTooLong")
         assert time.monotonic() - began < SECONDS / 2
+
+    def test_to_end_in_time_is_one_beside_requests_too(self, declare: Declare) -> None:
+        def run() -> None:
+            note()
+            while True:
+                time.monotonic()
+
+        declare(run, limit=0.05)
+        enqueue()
+
+        thread = Thread(target=jobs.work, daemon=True)
+        thread.start()
+        thread.join(SECONDS)
+
+        assert (the_row().status, the_row().last_error, effects()) == ("pending", "TookTooLong", 0)
+
+    @pytest.mark.parametrize("error", [CancelledError, GeneratorExit])
+    def test_may_be_of_any_kind(self, declare: Declare, error: type[BaseException]) -> None:
+        def fail() -> None:
+            note()
+            raise error
+
+        declare(fail)
+        enqueue()
+
+        jobs.work()
+
+        assert (the_row().status, the_row().last_error, effects()) == ("pending", error.__name__, 0)
+
+    def test_that_ends_its_process_is_one_before_it_does(self, declare: Declare) -> None:
+        declare(sys.exit)
+        enqueue()
+
+        with pytest.raises(SystemExit):
+            jobs.work()
+
+        assert (the_row().status, the_row().last_error) == ("pending", "SystemExit")
 
 
 class TestPoison:
