@@ -18,6 +18,8 @@ def _show(status: str | None, task: str | None = None) -> None:
         click.echo(f"{one.id}  {one.status:7}  {one.task}  {asked}  tried {one.attempts}  {error}".rstrip())
     if not found:
         click.echo("None.")
+    if len(found) == jobs.SHOWN:
+        click.echo(f"These are the oldest {jobs.SHOWN}; there may be more.", err=True)
 
 
 @command(commands, "list", writes=False)

@@ -1,6 +1,6 @@
 """Jobs as operators see them: what waits, runs, is done or died; never their arguments."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,9 @@ from app.features.jobs.working import WORK
 from app.infra import db, queue
 
 _BATCH = 1000
+
+SHOWN = 1000
+"""How many jobs a list has at most."""
 
 
 class NoSuchDeadJob(NotFound):
@@ -51,7 +54,7 @@ def connect(settings: Settings) -> None:
     _kept = timedelta(days=settings.jobs_retention_days)
 
 
-def list_records(*, status: str | None = None, task: str | None = None, limit: int = 1000) -> list[Record]:
+def list_records(*, status: str | None = None, task: str | None = None, limit: int = SHOWN) -> list[Record]:
     """Return jobs in the order in which they were asked for."""
     found = select(*_COLUMNS).order_by(Job.id).limit(limit)
     if status is not None:
@@ -65,7 +68,8 @@ def retry(ids: Collection[UUID] | None) -> int:
     """Give dead jobs, or all of them (None), their attempts back; raise NoSuchDeadJob if one is none."""
     chosen = _dead(ids)
     fresh = {"status": "pending", "attempts": 0, "due_at": clock.now(), "finished_at": None, "last_error": None}
-    db.session().execute(update(Job).where(Job.id.in_(chosen)).values(fresh))
+    for some in _batches(list(chosen)):
+        db.session().execute(update(Job).where(Job.id.in_(some)).values(fresh))
     for job_id, task in chosen.items():
         audit.record("job_retried", target=("job", job_id), detail={"task": task})
     queue.enqueue(WORK)
@@ -75,7 +79,8 @@ def retry(ids: Collection[UUID] | None) -> int:
 def discard(ids: Collection[UUID] | None) -> int:
     """Delete dead jobs, or all of them (None); raise NoSuchDeadJob if one is none."""
     chosen = _dead(ids)
-    db.session().execute(delete(Job).where(Job.id.in_(chosen)))
+    for some in _batches(list(chosen)):
+        db.session().execute(delete(Job).where(Job.id.in_(some)))
     for job_id, task in chosen.items():
         audit.record("job_discarded", target=("job", job_id), detail={"task": task})
     return len(chosen)
@@ -91,6 +96,12 @@ def forget_old() -> int:
         total += gone
         if gone < _BATCH:
             return total
+
+
+def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
+    """Yield as many at a time as a statement may name: databases limit that."""
+    for start in range(0, len(ids), _BATCH):
+        yield ids[start : start + _BATCH]
 
 
 def _dead(ids: Collection[UUID] | None) -> dict[UUID, str]:

@@ -13,12 +13,13 @@ from app.features.jobs.backlog import Backlog, Timetabled, backlog, timetable
 from app.features.jobs.declared import Declared, Hopeless, job, register
 from app.features.jobs.models import Job
 from app.features.jobs.personal import erase, held_of
-from app.features.jobs.records import NoSuchDeadJob, Record, discard, forget_old, list_records, retry
+from app.features.jobs.records import SHOWN, NoSuchDeadJob, Record, discard, forget_old, list_records, retry
 from app.features.jobs.timetable import run_due
 from app.features.jobs.working import WORK, key, sweep, work, work_next
 from app.infra import db, queue
 
 __all__ = [
+    "SHOWN",
     "WORK",
     "Backlog",
     "Declared",

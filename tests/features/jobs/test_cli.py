@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskCliRunner
 
+from app.features.jobs import records
 from app.features.jobs import service as jobs
 from tests.conftest import Clock
 from tests.features.auth.looks import audited
@@ -45,6 +46,14 @@ class TestList:
         assert run.invoke(args=["jobs", "list", "--status", "pending"]).output.split()[0] == str(rows()[1].id)
         assert run.invoke(args=["jobs", "list", "--task", "other"]).output == "None.\n"
 
+    def test_says_that_there_may_be_more(
+        self, run: FlaskCliRunner, declare: Declare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jobs, "SHOWN", 1)
+        a_dead_job(declare)
+
+        assert "there may be more" in run.invoke(args=["jobs", "dead"]).stderr
+
 
 class TestRetry:
     def test_gives_a_dead_job_its_attempts_back(self, run: FlaskCliRunner, declare: Declare) -> None:
@@ -63,6 +72,20 @@ class TestRetry:
         a_dead_job(declare)
 
         assert run.invoke(args=["jobs", "retry", "--all"]).output == "2 to be tried again.\n"
+
+    @pytest.mark.parametrize("verb", ["retry", "discard"])
+    def test_takes_more_than_a_statement_may_name(
+        self, run: FlaskCliRunner, declare: Declare, monkeypatch: pytest.MonkeyPatch, verb: str
+    ) -> None:
+        monkeypatch.setattr(records, "_BATCH", 2)
+        for _ in range(5):
+            a_dead_job(declare)
+
+        result = run.invoke(args=["jobs", verb, "--all"])
+
+        assert result.output.startswith("5 ")
+        assert {row.status for row in rows()} <= {"pending"}
+        assert len(audited({"retry": "job_retried", "discard": "job_discarded"}[verb])) == 5
 
     @pytest.mark.parametrize("verb", ["retry", "discard"])
     def test_refuses_what_is_not_dead(self, run: FlaskCliRunner, declare: Declare, verb: str) -> None:
