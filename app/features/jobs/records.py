@@ -1,6 +1,6 @@
 """Jobs as operators see them: what waits, runs, is done or died; never their arguments."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,8 @@ from app.features.jobs.working import WORK
 from app.infra import db, queue
 
 _BATCH = 1000
+_AT_ONCE = 100
+_FIRST = UUID(int=0)
 
 SHOWN = 1000
 """How many jobs a list has at most."""
@@ -66,24 +68,40 @@ def list_records(*, status: str | None = None, task: str | None = None, limit: i
 
 def retry(ids: Collection[UUID] | None) -> int:
     """Give dead jobs, or all of them (None), their attempts back; raise NoSuchDeadJob if one is none."""
-    chosen = _dead(ids)
+    return _in_turn(_retry) if ids is None else _retry(_dead(ids))
+
+
+def discard(ids: Collection[UUID] | None) -> int:
+    """Delete dead jobs, or all of them (None); raise NoSuchDeadJob if one is none."""
+    return _in_turn(_discard) if ids is None else _discard(_dead(ids))
+
+
+def _retry(chosen: Mapping[UUID, str]) -> int:
     fresh = {"status": "pending", "attempts": 0, "due_at": clock.now(), "finished_at": None, "last_error": None}
-    for some in _batches(list(chosen)):
-        db.session().execute(update(Job).where(Job.id.in_(some)).values(fresh))
+    db.session().execute(update(Job).where(Job.id.in_(chosen)).values(fresh))
     for job_id, task in chosen.items():
         audit.record("job_retried", target=("job", job_id), detail={"task": task})
     queue.enqueue(WORK)
     return len(chosen)
 
 
-def discard(ids: Collection[UUID] | None) -> int:
-    """Delete dead jobs, or all of them (None); raise NoSuchDeadJob if one is none."""
-    chosen = _dead(ids)
-    for some in _batches(list(chosen)):
-        db.session().execute(delete(Job).where(Job.id.in_(some)))
+def _discard(chosen: Mapping[UUID, str]) -> int:
+    db.session().execute(delete(Job).where(Job.id.in_(chosen)))
     for job_id, task in chosen.items():
         audit.record("job_discarded", target=("job", job_id), detail={"task": task})
     return len(chosen)
+
+
+def _in_turn(change: Callable[[Mapping[UUID, str]], int]) -> int:
+    """Change all dead jobs, some in each transaction: it keeps others from the audit trail until it is stored."""
+    total, last = 0, _FIRST
+    while True:
+        with db.apart():
+            chosen = _dead(after=last)
+            total += change(chosen)
+        if len(chosen) < _AT_ONCE:
+            return total
+        last = max(chosen)
 
 
 def forget_old() -> int:
@@ -98,16 +116,11 @@ def forget_old() -> int:
             return total
 
 
-def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
-    """Yield as many at a time as a statement may name: databases limit that."""
-    for start in range(0, len(ids), _BATCH):
-        yield ids[start : start + _BATCH]
-
-
-def _dead(ids: Collection[UUID] | None) -> dict[UUID, str]:
-    """Return the tasks of the chosen jobs, which nobody else changes from here on."""
+def _dead(ids: Collection[UUID] | None = None, *, after: UUID = _FIRST) -> dict[UUID, str]:
+    """Return the tasks of the chosen jobs, or of the next ones, which nobody else changes from here on."""
     found = select(Job.id, Job.task).where(Job.status == "dead").order_by(Job.id).with_for_update()
-    rows = db.session().execute(found if ids is None else found.where(Job.id.in_(ids))).all()
+    chosen = found.where(Job.id > after).limit(_AT_ONCE) if ids is None else found.where(Job.id.in_(ids))
+    rows = db.session().execute(chosen).all()
     if ids is not None and len(rows) < len(set(ids)):
         raise NoSuchDeadJob
     return {row.id: row.task for row in rows}

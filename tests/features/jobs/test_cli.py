@@ -74,10 +74,10 @@ class TestRetry:
         assert run.invoke(args=["jobs", "retry", "--all"]).output == "2 to be tried again.\n"
 
     @pytest.mark.parametrize("verb", ["retry", "discard"])
-    def test_takes_more_than_a_statement_may_name(
+    def test_takes_all_of_many_some_at_a_time(
         self, run: FlaskCliRunner, declare: Declare, monkeypatch: pytest.MonkeyPatch, verb: str
     ) -> None:
-        monkeypatch.setattr(records, "_BATCH", 2)
+        monkeypatch.setattr(records, "_AT_ONCE", 2)
         for _ in range(5):
             a_dead_job(declare)
 

@@ -119,20 +119,20 @@ def statuses(task: str) -> list[str]:
 
 
 NONSENSE: list[dict[str, Any]] = [
-    {"body": "42"},
+    {"body": b"42"},
     {
         "body": pickle.dumps(([], {}, {})),
         "content_type": "application/x-python-serialize",
         "content_encoding": "binary",
     },
-    {"body": "[[], {}, {}]", "content_type": "application/x-nonsense"},
-    {"body": "[[], {}, {}]", "content_encoding": "klingon"},
-    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work"}},
-    {"body": "[[], {}, {}]", "headers": {"task": ["jobs.work"], "id": "1"}},
-    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "timelimit": ["a", "b"]}},
-    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "retries": "a"}},
-    {"body": "[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "compression": "klingon"}},
-    {"body": '[[], {}, {"errbacks": "a"}]'},
+    {"body": b"[[], {}, {}]", "content_type": "application/x-nonsense"},
+    {"body": b"[[], {}, {}]", "content_encoding": "klingon"},
+    {"body": b"[[], {}, {}]", "headers": {"task": "jobs.work"}},
+    {"body": b"[[], {}, {}]", "headers": {"task": ["jobs.work"], "id": "1"}},
+    {"body": b"[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "timelimit": ["a", "b"]}},
+    {"body": b"[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "retries": "a"}},
+    {"body": b"[[], {}, {}]", "headers": {"task": "jobs.work", "id": "1", "compression": "klingon"}},
+    {"body": b'[[], {}, {"errbacks": "a"}]'},
 ]
 """Each of these ends a worker of Celery, or is heard again and again."""
 
