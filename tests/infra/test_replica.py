@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.infra import engines, replica
+from app.infra import engines, patience, replica
 from tests.world import SERVICES, settings
 
 pytestmark = pytest.mark.skipif(not SERVICES, reason="SQLite has no replicas")
@@ -53,7 +53,7 @@ REFUSALS = [
 LOSSES = [
     pytest.param(failed(psycopg.errors.AdminShutdown(), gone=True), id="a server that stops"),
     pytest.param(failed(psycopg.OperationalError(), gone=False), id="nobody to connect to"),
-    pytest.param(failed(engines.OutOfTime(), gone=True), id="no answer"),
+    pytest.param(failed(patience.OutOfTime(), gone=True), id="no answer"),
 ]
 
 
