@@ -81,6 +81,7 @@ class _Granian(MPServer):
         self._drain = stopping.Drain(settings)
 
     def _init_shared_socket(self) -> None:
+        signal.signal(signal.SIGQUIT, self.signal_handler_interrupt)  # which Granian lets kill the parent alone
         self._listener = _listen(self.bind_addr, self.bind_port)
         # As Granian does where it shares a socket itself.
         shared = SocketHolder(self._listener.fileno(), False, self.backlog)  # type: ignore[call-arg]  # noqa: FBT003 -- stub

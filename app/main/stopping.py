@@ -17,7 +17,7 @@ from app.infra.listening import Listener
 
 log = logging.getLogger(__name__)
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 _SETTLE_SECONDS = 0.5
 """Time for a request to come over a connection that was accepted last."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any, NoReturn
 from unicodedata import normalize
 
@@ -12,6 +13,7 @@ from app.core.errors import Invalid, Malformed
 
 MAX_DEPTH = 32
 _NAME_LENGTH = 64
+_DISCARDED, _PART = 1024 * 1024, 64 * 1024
 
 # An unterminated string reaches to the end: trying again from each quote in it would take quadratic time.
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
@@ -34,6 +36,21 @@ def read(limit: int) -> bytes:
     if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         raise UnsupportedMediaType
     return clean(raw)
+
+
+def discard() -> None:
+    """Read what nobody read of the body.
+
+    A server that closes the connection before takes the answer back with it (RFC 9112, 9.6), and then a proxy has none.
+    """
+    environ = request.environ
+    length = environ.get("CONTENT_LENGTH") or ("1" if "HTTP_TRANSFER_ENCODING" in environ else "0")
+    if length == "0" or "HTTP_EXPECT" in environ or not _LENGTH.fullmatch(length) or int(length) > _DISCARDED:
+        return
+    left = _DISCARDED
+    with suppress(OSError):  # whoever sends it is gone
+        while left > 0 and (part := environ["wsgi.input"].read(_PART)):
+            left -= len(part)
 
 
 def _received(environ: dict[str, Any], limit: int) -> bytes:

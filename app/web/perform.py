@@ -14,7 +14,7 @@ from app.core import origin
 from app.core.caller import Caller
 from app.core.errors import Failure, Unauthenticated, Unavailable
 from app.infra import db
-from app.web import admission, errors, freshness, idempotency, limits, paging, schemas, versions
+from app.web import admission, bodies, errors, freshness, idempotency, limits, paging, schemas, versions
 from app.web import caller as callers
 from app.web.declaration import Access, Declaration, View, of
 
@@ -57,6 +57,7 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
                 log.debug("refused", extra={"code": failure.code, "raised_in": _raised_in(failure)})
             raise
         finally:
+            bodies.discard()
             admission.leave()
 
     chosen = run if declaration.exempt else run_in_turn

@@ -113,6 +113,21 @@ class TestBodies:
 
         assert (answer.status, answer.json["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
+    @pytest.mark.parametrize(("path", "status"), [("/auth/login", b"413"), ("/api/v1/users", b"401")])
+    def test_that_nobody_reads_keep_the_connection(self, server: LiveServer, path: str, status: bytes) -> None:
+        """Else the server closes it while they come, and a proxy, which is still sending, never hears the answer."""
+        head = f"POST {path} HTTP/1.1\r\nHost: carboy.test\r\nContent-Type: application/json\r\n"
+        answers = b""
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 10) as connection:
+            connection.sendall(head.encode() + b"Content-Length: 900000\r\n\r\n" + b" " * 900_000)
+            answers += connection.recv(65_536)
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: carboy.test\r\nConnection: close\r\n\r\n")
+            while part := connection.recv(65_536):
+                answers += part
+
+        assert answers.startswith(b"HTTP/1.1 " + status)
+        assert answers.count(b"HTTP/1.1 200 OK") == 1
+
     def test_are_not_sent_to_head(self, server: LiveServer) -> None:
         answer = send(f"{server.url}/health", "HEAD")
 
@@ -120,11 +135,12 @@ class TestBodies:
 
 
 class TestStop:
-    def test_by_the_keyboard_is_quiet_and_no_failure(self, kind: Kind, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGQUIT], ids=lambda number: number.name)
+    def test_by_the_keyboard_is_quiet_and_no_failure(self, kind: Kind, tmp_path: Path, told: signal.Signals) -> None:
         with running(tmp_path, kind) as server:
             send(f"{server.url}/health")
 
-            code = server.stop(signal.SIGINT)
+            code = server.stop(told)
 
         assert code == 0
         assert "Traceback" not in server.output

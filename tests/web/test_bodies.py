@@ -18,13 +18,13 @@ def body_of(length: int) -> bytes:
     return frame[:6] + b"a" * (length - len(frame)) + frame[6:]
 
 
-def streamed(api: Api, path: str, stream: BytesIO) -> Answer:
+def streamed(api: Api, path: str, stream: BytesIO, **more: str) -> Answer:
     """Send a body without saying how long it is."""
     return api.post(
         path,
         input_stream=stream,
         content_type="application/json",
-        environ_overrides={"wsgi.input_terminated": True},
+        environ_overrides={"wsgi.input_terminated": True, **more},
     )
 
 
@@ -66,18 +66,29 @@ class TestSize:
 
         assert failure(larger, 413, "PAYLOAD_TOO_LARGE") == {}
 
-    def test_of_a_stream_is_read_no_further_than_that(self, api: Api) -> None:
-        stream = BytesIO(body_of(LARGE))
+    def test_of_a_stream_that_is_too_large_is_read_so_far_that_the_answer_is_heard(self, api: Api) -> None:
+        stream = BytesIO(b" " * 3 * LARGE)
 
-        answer = streamed(api, LOGIN, stream)
+        answer = streamed(api, LOGIN, stream, HTTP_TRANSFER_ENCODING="chunked")
 
         assert failure(answer, 413, "PAYLOAD_TOO_LARGE") == {}
-        assert stream.tell() <= SMALL + 1
+        assert SMALL < stream.tell() < 2 * LARGE
 
-    def test_that_is_said_to_be_too_large_is_not_read_at_all(self, api: Api) -> None:
+    def test_that_nobody_wanted_is_read_before_the_answer(self, api: Api) -> None:
         stream = BytesIO(body_of(LARGE))
 
         answer = api.post(LOGIN, environ_overrides={"CONTENT_LENGTH": str(LARGE), "wsgi.input": stream})
+
+        assert failure(answer, 413, "PAYLOAD_TOO_LARGE") == {}
+        assert stream.tell() == LARGE
+
+    @pytest.mark.parametrize("said", [{"CONTENT_LENGTH": str(LARGE + 1)}, {"HTTP_EXPECT": "100-continue"}], ids=str)
+    def test_that_is_too_large_for_anything_or_not_sent_yet_is_not_read_at_all(
+        self, api: Api, said: dict[str, str]
+    ) -> None:
+        stream = BytesIO(body_of(LARGE + 1))
+
+        answer = api.post(LOGIN, environ_overrides={"CONTENT_LENGTH": str(LARGE), **said, "wsgi.input": stream})
 
         assert failure(answer, 413, "PAYLOAD_TOO_LARGE") == {}
         assert stream.tell() == 0
