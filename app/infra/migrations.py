@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 from app.core.errors import Unavailable
@@ -94,7 +94,7 @@ def patiently(connection: Connection, migrate: Callable[[], object]) -> None:
     if connection.dialect.name != "postgresql":
         migrate()
         return
-    connection.connection.cursor().execute(f"SET lock_timeout = {int(_LOCK_SECONDS * 1000)}")
+    event.listen(connection, "begin", _wait_briefly)
     for wait in _pauses():
         try:
             migrate()
@@ -107,6 +107,11 @@ def patiently(connection: Connection, migrate: Callable[[], object]) -> None:
         else:
             return
     raise Blocked
+
+
+def _wait_briefly(connection: Connection) -> None:
+    """Bound the wait for locks in each revision anew: one before it may have reset that."""
+    connection.connection.cursor().execute(f"SET lock_timeout = {int(_LOCK_SECONDS * 1000)}")
 
 
 def _pauses() -> Iterator[float]:

@@ -1,6 +1,7 @@
 """Refuses a migration that locks a table or destroys something without a written reason.
 
-``python -m tests.migrations.gate [folder]``; part of ``make check``.
+``python -m tests.migrations.gate [folder]``; part of ``make check``. With ``--land`` it notes what passes, and from
+then on refuses another text under the same number: databases have it already, and would never get the rest.
 
 While a release goes out, the old code runs on the new schema, and every statement waits behind the one that waits for a
 lock. What is refused, and how to do it instead, is in docs/migrations.md. What must be all the same says why, in the
@@ -13,11 +14,10 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from alembic.config import Config
@@ -27,7 +27,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 
 from app.infra import migrations
-from tests.migrations import rules
+from tests.migrations import landed, rules, statements
 from tests.migrations.rules import Finding
 
 SQUAWK = Path(sys.executable).with_name("squawk")
@@ -42,7 +42,7 @@ NOT_OURS = (
     "prefer-robust-stmts",  # a revision happens whole or not at all
     "transaction-nesting",  # what Alembic's autocommit_block() writes
     "ban-uncommitted-transaction",  # as above: Alembic ends what it begins
-    "require-timeout-settings",  # app/infra/migrations.py sets them
+    "require-timeout-settings",  # app/infra/migrations.py sets them, and tests/migrations/statements.py sees to it
 )
 
 SAME_AS = {
@@ -63,8 +63,19 @@ SAME_AS = {
 }
 """Rules of squawk, which reads the SQL, that are rules of ours, which reads the operations: one reason is enough."""
 
+DOWNGRADE = "downgrade"
+LOSSES = {rules.CHANGE_ROWS, rules.DROP_COLUMN, rules.DROP_TABLE}
+_ASKS_WHO_READS = re.compile(r"\b(?:as_sql|is_offline_mode)\b")
+
 LEAST = 20
 """Fewer characters than that are no reason."""
+
+
+LAND = "--land"
+
+
+class TwoHeads(Exception):
+    """Two revisions come after the same one, and no database would know which to take."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +89,30 @@ class Rendered:
 
 def main(arguments: Sequence[str]) -> int:
     """Print what is refused and return the exit code."""
-    folder = Path(arguments[0]) if arguments else migrations.FOLDER
-    refused = [f"{Path(script.path).name}: {line}" for script in scripts(folder) for line in refusals(script)]
+    folders = [Path(word) for word in arguments if word != LAND]
+    folder = folders[0] if folders else migrations.FOLDER
+    try:
+        found = scripts(folder)
+    except TwoHeads as error:
+        refused = [str(error)]
+    else:
+        refused = [f"{Path(script.path).name}: {line}" for script in found for line in refusals(script)]
+        if LAND in arguments and not refused:
+            landed.note(folder)
+        refused += landed.changed(folder)
     for line in refused:
         sys.stderr.write(f"{line}\n")
     return int(bool(refused))
 
 
 def scripts(folder: Path) -> list[Script]:
-    """Return the revisions in a folder of migrations, the first one first."""
+    """Return the revisions in a folder of migrations, the first one first. Raise TwoHeads."""
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return list(ScriptDirectory.from_config(config).walk_revisions())[::-1]
+    directory = ScriptDirectory.from_config(config)
+    if len(heads := directory.get_heads()) > 1:
+        raise TwoHeads(f"{' and '.join(sorted(heads))} both come last: put one after the other, by its down_revision.")
+    return list(directory.walk_revisions())[::-1]
 
 
 def refusals(script: Script) -> list[str]:
@@ -105,29 +128,48 @@ def refusals(script: Script) -> list[str]:
 
 def findings(script: Script) -> list[Finding]:
     """Return what a revision does that needs a reason."""
-    rendered = render(script.module)
+    rendered = render(script.module.upgrade)
     new = rules.made_by(rendered.operations)
-    found = [*rules.of_operations(rendered.operations), *rules.of_sql(rendered.sql, new)]
+    found = [*rules.of_operations(rendered.operations), *statements.of_sql(rendered.sql, new)]
     ours = {one.rule for one in found}
     found += [one for one in of_squawk(rendered.sql, new) if one.rule not in ours]
+    ours = {one.rule for one in found}
+    embedded = render(script.module.upgrade, "sqlite")
+    found += [one for one in losses(embedded) if one.rule not in ours]
     if rendered.trouble:
         found.append(Finding("unreadable", f"cannot be written as SQL ({rendered.trouble}), so nobody can review it."))
-    if not _goes_back(Path(script.path)):
-        found.append(Finding("no-downgrade", "downgrade() does nothing."))
-    return found
+    if _ASKS_WHO_READS.search(Path(script.path).read_text()):
+        found.append(Finding("unreadable", "does something else while it is read than while it migrates."))
+    return found + list(_of_the_way_back(script, rendered))
 
 
-def render(module: ModuleType) -> Rendered:
-    """Run ``upgrade()`` without a database, and keep what it would do."""
+def _of_the_way_back(script: Script, there: Rendered) -> Iterator[Finding]:
+    back = render(script.module.downgrade)
+    if not _goes_back(Path(script.path)) or not (back.operations or back.sql.strip() or back.trouble):
+        yield Finding("no-downgrade", "downgrade() does nothing.")
+    for one in losses(back, made=there.operations):
+        yield Finding(DOWNGRADE, f"downgrade() takes what upgrade() did not bring: {one.text}")
+
+
+def losses(rendered: Rendered, made: Sequence[ops.MigrateOperation] = ()) -> Iterator[Finding]:
+    """Return what loses data on whatever database, but for tables and columns that these operations made."""
+    yield from rules.of_losses(rendered.operations, made=made)
+    new = rules.made_by(rendered.operations) | rules.made_by(made)
+    written = "\n".join(str(one.sqltext) + ";" for one in rendered.operations if isinstance(one, ops.ExecuteSQLOp))
+    yield from (one for one in statements.of_sql(written, new, new) if one.rule in LOSSES)
+
+
+def render(change: Callable[[], None], dialect: str = "postgresql") -> Rendered:
+    """Run ``upgrade()`` or ``downgrade()`` without a database, and keep what it would do."""
     written = io.StringIO()
     context = MigrationContext.configure(
-        dialect_name="postgresql",
+        dialect_name=dialect,
         opts={"as_sql": True, "output_buffer": written, "literal_binds": True},
     )
     trouble = ""
     with _recorded() as operations, Operations.context(context):
         try:
-            module.upgrade()
+            change()
         except Exception as error:  # noqa: BLE001 -- whatever a revision does that needs a database
             trouble = type(error).__name__
     return Rendered(operations, written.getvalue(), trouble)

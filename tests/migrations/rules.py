@@ -1,6 +1,5 @@
 """What a migration does that locks a table or destroys something, told from its Alembic operations."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -36,21 +35,35 @@ def of_operations(operations: Iterable[ops.MigrateOperation]) -> Iterator[Findin
                 yield Finding(rule.name, said)
 
 
-def of_sql(sql: str, new: set[str]) -> Iterator[Finding]:
-    """Return what is found in the SQL, whoever wrote it: statements over the rows of a table in use."""
-    for found in _OVER_ROWS.finditer(sql):
-        if found[2] not in new:
-            text = "one statement over a whole table keeps its row locks until the end"
-            yield Finding(CHANGE_ROWS, f"{text}: {found[0].strip()} …")
+def of_losses(
+    operations: Iterable[ops.MigrateOperation], *, made: Iterable[ops.MigrateOperation] = ()
+) -> Iterator[Finding]:
+    """Return what loses data, of what was there before and was not made by these other operations."""
+    done, before = list(operations), list(made)
+    tables = made_by(done) | made_by(before)
+    columns = {(one.table_name, one.column.name) for one in before if isinstance(one, ops.AddColumnOp)}
+    for one in done:
+        if _table(one) in tables:
+            continue
+        if isinstance(one, ops.DropTableOp):
+            yield Finding(DROP_TABLE, f"{_table(one)} is gone.")
+        elif isinstance(one, ops.DropColumnOp) and (one.table_name, one.column_name) not in columns:
+            yield Finding(DROP_COLUMN, f"{_table(one)}.{one.column_name} is gone.")
 
 
 def made_by(operations: Iterable[ops.MigrateOperation]) -> set[str]:
-    """Return the tables that a revision makes."""
-    return {operation.table_name for operation in operations if isinstance(operation, ops.CreateTableOp)}
+    """Return the tables that a revision makes, and that were not there before."""
+    found: set[str] = set()
+    old: set[str] = set()
+    for operation in operations:
+        makes = isinstance(operation, ops.CreateTableOp) and not operation.if_not_exists
+        if table := _table(operation):
+            (found if makes and table not in old else old).add(table)
+    return found
 
 
-CHANGE_ROWS = "change-rows"
-_OVER_ROWS = re.compile(r"^\s*(UPDATE|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+\"?(\w+)", re.IGNORECASE | re.MULTILINE)
+CHANGE_ROWS, CONSTRAINT, NOT_NULL, STATEMENT = "change-rows", "constraint", "not-null", "statement"
+DROP_COLUMN, DROP_TABLE = "drop-column", "drop-table"
 
 
 def _table(operation: Any) -> str | None:
@@ -95,15 +108,31 @@ def _validates(operation: Any) -> str | None:
     return f"{operation.constraint_name}: all rows of {_table(operation)} are read under a lock."
 
 
+def _ends_transaction(operation: ops.ExecuteSQLOp) -> str | None:
+    words = str(operation.sqltext).split(maxsplit=1)
+    if words[:1] and words[0].strip(";").upper() in {
+        "BEGIN",
+        "START",
+        "COMMIT",
+        "END",
+        "ROLLBACK",
+        "ABORT",
+        "SAVEPOINT",
+    }:
+        return "a revision happens whole or not at all; what must not, goes into an autocommit_block()."
+    return None
+
+
 RULES = (
-    Rule("drop-table", (ops.DropTableOp,), lambda op: f"{_table(op)} is gone while the old code still reads it."),
-    Rule("drop-column", (ops.DropColumnOp,), _drops_column),
+    Rule(DROP_TABLE, (ops.DropTableOp,), lambda op: f"{_table(op)} is gone while the old code still reads it."),
+    Rule(DROP_COLUMN, (ops.DropColumnOp,), _drops_column),
     Rule("rename", (ops.RenameTableOp, ops.AlterColumnOp), _renames),
     Rule("change-type", (ops.AlterColumnOp,), _changes_type),
-    Rule("not-null", (ops.AddColumnOp, ops.AlterColumnOp), _needs_value),
+    Rule(NOT_NULL, (ops.AddColumnOp, ops.AlterColumnOp), _needs_value),
     Rule("index", (ops.CreateIndexOp, ops.DropIndexOp), _builds_index),
+    Rule(STATEMENT, (ops.ExecuteSQLOp,), _ends_transaction),
     Rule(
-        "constraint",
+        CONSTRAINT,
         (ops.CreateForeignKeyOp, ops.CreateCheckConstraintOp, ops.CreateUniqueConstraintOp, ops.CreatePrimaryKeyOp),
         _validates,
     ),

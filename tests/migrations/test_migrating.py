@@ -1,7 +1,7 @@
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 
@@ -52,7 +52,7 @@ class TestStartedAtOnce:
         history = longer_history(tmp_path)
         with empty_database(tmp_path) as url:
             started = [starts_flask(tmp_path, history.folder, url) for _ in range(HOW_MANY)]
-            outputs = [process.communicate(timeout=60)[0] for process in started]
+            outputs = [process.communicate(timeout=180)[0] for process in started]
 
             world.with_settings(database_url=url)
             with db.engine().connect() as connection:
@@ -144,6 +144,25 @@ class TestUpgradeOfATableInUse:
         assert slowest < 1
         assert "a migration waited for a lock and stood back" in caplog.messages
         assert not migrations.are_pending()
+
+    def test_is_as_brief_after_a_revision_that_reset_the_bound(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        history = longer_history(tmp_path / "reset", more='op.add_column("users", sa.Column("x", sa.Integer()))')
+        second = history.folder / "versions" / f"{history.second}_made_up.py"
+        reset = '    with op.get_context().autocommit_block():\n        op.execute("RESET lock_timeout")\n\n\ndef down'
+        second.write_text(second.read_text().replace("    \n\n\ndef down", reset))
+        monkeypatch.setattr(migrations, "FOLDER", history.folder)
+        monkeypatch.setattr(migrations, "_WAIT_SECONDS", 0.5)
+
+        with db.engine().connect() as long:
+            long.execute(text("SELECT count(*) FROM users"))
+            with ThreadPoolExecutor(1) as thread:
+                migrating = thread.submit(migrations.upgrade)
+                ended, _ = wait([migrating], 10)
+                long.rollback()
+
+        assert isinstance(next(iter(ended)).exception(), migrations.Blocked)
 
     def test_says_in_the_end_whom_to_look_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(migrations, "_WAIT_SECONDS", 0.5)
