@@ -26,17 +26,31 @@ def prepare(settings: Settings) -> None:
     try:
         retired.refuse()
         if settings.migrates:
-            migrations.upgrade()
+            _migrate()
         if migrations.are_pending():
             message = "Migrations are pending. Run 'flask db upgrade', or set MIGRATE_ON_START=1."
             raise RefusesToStart(f"Carboy refuses to start:\n  - {message}")
         _check_connection_budget(settings)
         bootstrap()
-    except retired.WasMoved as failure:
+    except (retired.WasMoved, migrations.Blocked) as failure:
         raise RefusesToStart(f"Carboy refuses to start:\n  - {failure}") from failure
     except Failure as failure:
         message = "The database does not answer. Check DATABASE_URL, and that the server runs."
         raise RefusesToStart(f"Carboy refuses to start:\n  - {message} ({failure.code})") from failure
+
+
+def _migrate() -> None:
+    try:
+        migrations.upgrade()
+    except Failure:
+        raise
+    except Exception as error:  # whatever is wrong with it
+        kind = type(getattr(error, "orig", None) or error).__name__
+        message = (
+            f"The migration after {migrations.current() or 'nothing'} failed ({kind}) and was taken back; those before"
+            " it stay. 'flask db upgrade' shows all of it. Mend it, or start the release before this one."
+        )
+        raise RefusesToStart(f"Carboy refuses to start:\n  - {message}") from error
 
 
 def bootstrap() -> None:

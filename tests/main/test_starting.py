@@ -12,6 +12,7 @@ from app.main.starting import RESERVED_CONNECTIONS, RefusesToStart
 from tests.api import Api
 from tests.live import free_port
 from tests.main.conftest import SECRET, Start
+from tests.migrations.databases import longer_history
 from tests.world import SERVICES
 
 MISSING = "SECRET_KEY is missing. Set it to the output of: python3 -c"
@@ -98,6 +99,27 @@ class TestDatabase:
         start(ENVIRONMENT="development", MIGRATE_ON_START="")
 
         assert migrations.current() == migrations.head()
+
+    def test_whose_migration_fails_is_named_and_left_where_it_was(
+        self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        history = longer_history(tmp_path, more='op.execute("INSERT INTO nowhere VALUES (1)")')
+        monkeypatch.setattr(migrations, "FOLDER", history.folder)
+        before = history.second if SERVICES else None  # SQLite has all of them in one transaction
+
+        with pytest.raises(RefusesToStart, match=rf"The migration after {before or 'nothing'} failed \(\w+\)"):
+            start(MIGRATE_ON_START="1")
+
+        assert migrations.current() == before
+
+    def test_whose_table_is_held_is_not_said_to_be_silent(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        def blocked() -> None:
+            raise migrations.Blocked
+
+        monkeypatch.setattr(migrations, "upgrade", blocked)
+
+        with pytest.raises(RefusesToStart, match="pg_stat_activity"):
+            start(MIGRATE_ON_START="1")
 
     def test_is_left_alone_in_development_when_that_is_asked(self, start: Start) -> None:
         with pytest.raises(RefusesToStart, match="Migrations are pending"):
