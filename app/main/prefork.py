@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]  # it has no types
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it has no types
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # it has no types
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]  # it has no types
 
 from app.core import config
 from app.core.config import Settings
@@ -80,8 +80,28 @@ def post_fork(_server: Arbiter, _worker: ThreadWorker) -> None:
 
 
 def post_worker_init(worker: ThreadWorker) -> None:
-    """Begin to hear the parent, now that the worker can act on it."""
-    stopping.obey_only_the_parent(partial(worker.handle_exit, signal.SIGTERM, None))
+    """Begin to hear the parent, now that the worker can act on it; give no thread to a silent connection."""
+    TConn.wait_for_data = _has_data
+    stopping.obey_only_the_parent(partial(_stop, worker))
+
+
+def _stop(worker: ThreadWorker) -> None:
+    """Have a worker finish; who never sent anything is not waited for, as Gunicorn does for all of a keep-alive."""
+    worker.handle_exit(signal.SIGTERM, None)
+    for connection in tuple(worker.pending_conns):
+        connection.timeout = min(connection.timeout, time.monotonic() + _LEAVES_SECONDS)
+
+
+_waits_for_data = TConn.wait_for_data
+
+
+def _has_data(connection: TConn, _seconds: float) -> Any:  # noqa: ANN401 -- Gunicorn's, without types
+    """Tell whether a new connection has sent anything yet.
+
+    Gunicorn lets a thread wait five seconds for that, so that a few hundred silent connections would stop everything;
+    one that has not goes to its poller, as those do that are kept.
+    """
+    return _waits_for_data(connection, 0)
 
 
 def pre_request(_worker: ThreadWorker, request: Any) -> None:  # noqa: ANN401 -- Gunicorn's, without types

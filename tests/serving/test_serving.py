@@ -148,6 +148,15 @@ class TestStop:
         with pytest.raises(ConnectionRefusedError):
             send(f"{server.url}/health")
 
+    def test_does_not_wait_for_who_never_said_anything(self, kind: Kind, tmp_path: Path) -> None:
+        with running(tmp_path, kind, STOP_SECONDS="60", KEEP_ALIVE_SECONDS="60") as server, ExitStack() as stack:
+            stack.enter_context(socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 10))
+            send(f"{server.url}/health")
+
+            code = server.stop(signal.SIGTERM)
+
+        assert code == 0
+
 
 @pytest.mark.skipif(not SERVICES, reason="it takes long, and the database has no part in it")
 class TestManyConnections:
