@@ -57,12 +57,19 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
                 log.debug("refused", extra={"code": failure.code, "raised_in": _raised_in(failure)})
             raise
         finally:
-            bodies.discard()
-            admission.leave()
+            _leave()
 
     chosen = run if declaration.exempt else run_in_turn
     vars(chosen)["asks_who_calls"] = True
     return chosen
+
+
+def _leave() -> None:
+    """Give the turn back, once the whole request is here: until then its answer may not be heard."""
+    try:
+        bodies.discard()
+    finally:
+        admission.leave()
 
 
 def _raised_in(failure: Failure) -> list[str]:
