@@ -57,19 +57,12 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
                 log.debug("refused", extra={"code": failure.code, "raised_in": _raised_in(failure)})
             raise
         finally:
-            _leave()
+            admission.leave()
+            bodies.discard()  # however slowly it comes, the turn is another's by now
 
     chosen = run if declaration.exempt else run_in_turn
     vars(chosen)["asks_who_calls"] = True
     return chosen
-
-
-def _leave() -> None:
-    """Give the turn back, once the whole request is here: until then its answer may not be heard."""
-    try:
-        bodies.discard()
-    finally:
-        admission.leave()
 
 
 def _raised_in(failure: Failure) -> list[str]:
