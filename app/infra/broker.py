@@ -73,6 +73,9 @@ class Broker:
             broker_connection_timeout=4,
             broker_connection_max_retries=None,  # Celery's hundred are over after an hour, and the worker with them
             broker_connection_retry_on_startup=True,
+            # Beat keeps one connection. Without another try it would go on with the one that RabbitMQ has long closed.
+            task_publish_retry=True,
+            task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
             task_acks_late=True,
             worker_prefetch_multiplier=1,
             worker_hijack_root_logger=False,

@@ -11,6 +11,7 @@ from app.core import clock, origin
 from app.core.errors import Failure, Unavailable
 from app.core.keyring import Keyring
 from app.features.visits import in_database, on_redis
+from app.infra import seldom
 from app.infra.redis import RedisAway
 
 __all__ = ["PageVisits", "Visits", "connect", "count", "find_summary", "summary"]
@@ -57,7 +58,7 @@ def count(page: str) -> None:
         try:
             in_database.count(page, day, visitor)
         except Failure:
-            log.warning("a visit was not counted")
+            seldom.warn(log, "a visit was not counted")
 
 
 def summary() -> Visits:
