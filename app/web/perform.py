@@ -43,9 +43,16 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
             with db.unit_of_work():
                 return _written_by(caller, declaration, view, given)
 
-    log = logging.getLogger(view.__module__)
+    chosen = run if declaration.exempt else _in_turn(run, rule)
+    vars(chosen)["asks_who_calls"] = True
+    return chosen
 
-    @wraps(view)
+
+def _in_turn(run: Callable[..., Response], rule: str) -> Callable[..., Response]:
+    """Let work wait for its turn, and then for the database, so long and no longer."""
+    log = logging.getLogger(run.__module__)
+
+    @wraps(run)
     def run_in_turn(**given: Any) -> Response:  # noqa: ANN401 -- the parts of the path
         origin.current().route = rule
         waited = admission.enter()
@@ -60,9 +67,7 @@ def perform(view: View, rule: str) -> Callable[..., Response]:
             admission.leave()
             bodies.discard()  # however slowly it comes, the turn is another's by now
 
-    chosen = run if declaration.exempt else run_in_turn
-    vars(chosen)["asks_who_calls"] = True
-    return chosen
+    return run_in_turn
 
 
 def _raised_in(failure: Failure) -> list[str]:
