@@ -17,7 +17,7 @@ import orjson
 
 from app.core.config import Settings
 from app.core.config import load as read_settings
-from benchmarks import contestants, load, machine, population, report, upkeep
+from benchmarks import contestants, keeping, load, machine, population, report, upkeep
 from benchmarks.contestants import Contestant
 from benchmarks.duel import Pace, fight
 from benchmarks.machine import Cores
@@ -27,7 +27,7 @@ from benchmarks.pressure import ask_once, request
 from benchmarks.report import SERVICE, Result
 from tests import live
 
-OTHERS = {"load": load.main, "upkeep": upkeep.main}
+OTHERS = {"cache": keeping.main, "load": load.main, "upkeep": upkeep.main}
 """What takes minutes, and is run by its name."""
 
 STARTS = 3
