@@ -1,7 +1,6 @@
 """The port that workers accept from: one socket for all of them, and how it is closed without losing anybody."""
 
 import ctypes
-import resource
 import socket
 import struct
 import sys
@@ -13,9 +12,9 @@ Listener = socket.socket
 BACKLOG = 1024
 
 CONNECTIONS = 10_000
-"""Of each worker, at most. Those that are idle cost nothing, and work has bounds of its own."""
+"""Of each worker, at most. Those that are idle cost nothing, and work has bounds of its own. The limit of open files
+is no concern: Granian raises it as soon as it is imported, which it is under Gunicorn as well."""
 
-_OPEN_FILES = 65_536
 _QUEUE_SECONDS = 2.0
 _SO_ATTACH_FILTER = 26
 _ACCEPT_QUEUE = slice(24, 28)
@@ -36,14 +35,6 @@ def listen(host: str, port: int) -> Listener:
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     listener.set_inheritable(True)
     return listener
-
-
-def let_many_connect() -> None:
-    """Let this process and its workers have as many files open as they may: most systems begin with 1024."""
-    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
-    if now != resource.RLIM_INFINITY and now < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def turn_away(listener: socket.socket) -> None:

@@ -54,7 +54,6 @@ def begin(settings: Settings) -> None:
     """Do, once, what comes before the workers of either server."""
     starting.prepare(settings)
     greet(settings)
-    listening.let_many_connect()
     db.engine().dispose()  # the workers open their own
     metrics.clear(settings.metrics_dir)
     metrics.start(settings.metrics_dir)
