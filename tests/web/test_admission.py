@@ -2,10 +2,12 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from threading import Event
 
 import pytest
 
+from app.infra import patience
 from app.web import admission
 from app.web.admission import Busy, Line
 from tests.api import Api
@@ -122,3 +124,22 @@ class TestViews:
         answers = [api.get("/auth/me").status_code for _ in range(3)]
 
         assert answers == [401, 401, 401]
+
+    def test_wait_for_a_connection_only_as_long_as_the_line_left(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        api = Api(world.with_settings(database_pool_seconds=5, database_statement_seconds=10))
+        allowed: list[dict[str, float]] = []
+        waiting = patience.waiting_at_most
+        monkeypatch.setattr(admission, "enter", lambda: 3.0)
+        monkeypatch.setattr(admission, "leave", lambda: None)
+
+        def noted(*, turn: float, seconds: float) -> AbstractContextManager[None]:
+            allowed.append({"turn": turn, "seconds": seconds})
+            return waiting(turn=turn, seconds=seconds)
+
+        monkeypatch.setattr(patience, "waiting_at_most", noted)
+
+        api.get("/auth/me")
+
+        assert allowed == [{"turn": 2.0, "seconds": 12.0}]
