@@ -107,8 +107,12 @@ def complaint(settings: Settings) -> str:
 
 def give_up(error: SQLAlchemyError) -> None:
     """Read from the database until the replica was looked at again: a read just failed there."""
-    if _replica is not None:
-        (_replica.lose if _is_lost(error) else _replica.avoid)(error)
+    if _replica is None:
+        return
+    if _is_lost(error):
+        _replica.lose(error)
+    else:
+        _replica.avoid()
 
 
 class _Replica:
@@ -140,7 +144,7 @@ class _Replica:
         as_of = self._fresh_as_of
         return None if as_of is None else time.monotonic() - as_of
 
-    def avoid(self, _error: BaseException) -> None:
+    def avoid(self) -> None:
         """Leave the replica alone for a moment: it answers, but one read was refused (a conflict, a lock)."""
         self._fresh_as_of = None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, ScalarSelect, Select, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -48,6 +48,8 @@ __all__ = [
     "set_roles",
 ]
 
+
+T = TypeVar("T")
 
 _ROLES = Role.__table__.c
 _LIST = Listing(select(*_ROLES), orders={"id": (_ROLES.id,)})
@@ -106,10 +108,7 @@ def list_roles(*, page: PageRequest) -> Page[Row]:
 
 def get_role(role_id: int) -> Row:
     """Return a role, or raise NotFound."""
-    row = _ONE.first(role_id=role_id)
-    if row is None:
-        raise NotFound
-    return row
+    return _found(_ONE.first(role_id=role_id))
 
 
 def create_role(*, name: str, description: str, permissions: Sequence[str], by: Caller) -> Role:
@@ -260,7 +259,7 @@ def _locked(role_id: int) -> Role:
     return _found(db.session().get(Role, role_id, with_for_update={"key_share": True}))
 
 
-def _found(role: Role | None) -> Role:
+def _found(role: T | None) -> T:
     if role is None:
         raise NotFound
     return role

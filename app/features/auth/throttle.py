@@ -5,8 +5,6 @@ HMACs, so that the table tells nobody's address. A Redis outage neither opens no
 """
 
 import math
-from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,16 +13,16 @@ from sqlalchemy import case, delete, update
 
 from app.core import clock, origin
 from app.core.config import Settings
-from app.core.errors import TooMany, Unavailable
+from app.core.errors import TooMany
 from app.core.keyring import Keyring
 from app.core.network import client_network
 from app.features.audit import service as audit
 from app.features.auth.models import ThrottleBucket
 from app.infra import db, metrics
+from app.infra.owed import Owed
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _LETTERS = 200
-_MOST_OWED = 1000
 
 
 class TooManyAttempts(TooMany):
@@ -52,7 +50,6 @@ _keyring: Keyring
 _register_limit = 30
 _register_seconds = MINUTE
 _letters_limit = _LETTERS
-_owed: deque[tuple[Guess, ...]] = deque(maxlen=_MOST_OWED)
 
 
 def connect(settings: Settings, keyring: Keyring) -> None:
@@ -160,17 +157,20 @@ def owe(guesses: tuple[Guess, ...]) -> None:
 
     Without it five sign-ins while the database fails would shut their owner out for a quarter of an hour.
     """
-    _owed.append(guesses)
+    _owed.add(guesses)
 
 
 def pay_back() -> None:
-    """Refund what is owed; what cannot be now is tried again with the next look."""
-    with suppress(Unavailable, IndexError):
-        while True:
-            guesses = _owed[0]
-            with db.unit_of_work():
-                refund(guesses)
-            _owed.popleft()
+    """Refund what is owed, if that is possible now."""
+    _owed.pay()
+
+
+def _refund_apart(guesses: tuple[Guess, ...]) -> None:
+    with db.unit_of_work():
+        refund(guesses)
+
+
+_owed = Owed(_refund_apart)
 
 
 def refund(guesses: tuple[Guess, ...]) -> None:

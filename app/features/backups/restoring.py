@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,7 +212,8 @@ def interrupted(place: Shelf) -> str | None:
 
 def _is_loaded(told: Manifest) -> bool:
     """Tell whether the database is what was loaded, and nobody did anything with it since."""
-    return bool(_used()) and migrations.current() == told.revision and dumps.counted() == told.rows
+    rows = dumps.counted()
+    return bool(_used(rows)) and migrations.current() == told.revision and rows == told.rows
 
 
 def _end(place: Shelf) -> None:
@@ -222,12 +223,13 @@ def _end(place: Shelf) -> None:
         folder.rmdir()
 
 
-def _used() -> list[str]:
-    return sorted(name for name, rows in dumps.counted().items() if rows and name not in BOOTSTRAPPED)
+def _used(rows: Mapping[str, int]) -> list[str]:
+    """Return the tables that hold more than a start puts there."""
+    return sorted(name for name, number in rows.items() if number and name not in BOOTSTRAPPED)
 
 
 def _refuse_unless_unused(place: Shelf) -> None:
-    used = _used()
+    used = _used(dumps.counted())
     if used:
         left = interrupted(place)
         why = f" It holds part of what the interrupted restoration of {left} left." if left else ""

@@ -1,8 +1,6 @@
 """The door of idempotency: claim a key, keep its answer, release it."""
 
 import base64
-from collections import deque
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import orjson
@@ -13,6 +11,7 @@ from app.core.errors import Unavailable
 from app.core.keyring import Keyring, Undecryptable
 from app.features.idempotency.models import KeptAnswer
 from app.infra import db
+from app.infra.owed import Owed
 from app.web.idempotency import Answer, IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = ["KeptAnswers", "forget_old", "release_owed"]
@@ -21,10 +20,6 @@ _PURPOSE = "idempotency"
 _KEPT = timedelta(hours=24)
 _RUNNING = timedelta(minutes=1)
 """A request that is still unanswered after this died; its transaction with it, so it can be carried out anew."""
-_MOST_OWED = 1000
-
-_owed: deque[tuple[str, datetime, datetime]] = deque(maxlen=_MOST_OWED)
-"""Claims of this process that could not be given up when their requests failed: made from when to when."""
 
 
 class KeptAnswers:
@@ -39,7 +34,7 @@ class KeptAnswers:
         try:
             row = self._claimed(name, sent, now)
         except Unavailable:  # what was lost may be only the answer to COMMIT
-            _owed.append((name, now, now))
+            _owed.add((name, now, now))
             raise
         if row is None:
             return None
@@ -68,11 +63,12 @@ class KeptAnswers:
 
     def release(self, key: str) -> None:
         """Forget a claim whose request failed; with a database that is away, as soon as it is back."""
-        name, now = self._name(key), clock.now()
+        now = clock.now()
+        claim = self._name(key), now - _RUNNING, now
         try:
-            _forget(name, now - _RUNNING, now)
+            _forget(claim)
         except Unavailable:
-            _owed.append((name, now - _RUNNING, now))
+            _owed.add(claim)
 
     def _take(self, name: str, sent: str, now: datetime) -> bool:
         abandoned = (
@@ -98,18 +94,20 @@ class KeptAnswers:
 
 
 def release_owed() -> None:
-    """Forget the claims that could not be forgotten in time; what cannot be now is tried again with the next look."""
-    with suppress(Unavailable, IndexError):
-        while True:
-            _forget(*_owed[0])
-            _owed.popleft()
+    """Forget the claims that could not be forgotten in time, if that is possible now."""
+    _owed.pay()
 
 
-def _forget(name: str, since: datetime, until: datetime) -> None:
-    """Forget a claim without an answer; one of another time is another request's."""
+def _forget(claim: tuple[str, datetime, datetime]) -> None:
+    """Forget a claim without an answer, made from then to then; one of another time is another request's."""
+    name, since, until = claim
     mine = KeptAnswer.key == name, KeptAnswer.answer.is_(None), KeptAnswer.claimed_at.between(since, until)
     with db.apart() as session:
         session.execute(delete(KeptAnswer).where(*mine))
+
+
+_owed = Owed(_forget)
+"""Claims of this process that could not be given up when their requests failed."""
 
 
 def forget_old() -> None:
