@@ -15,8 +15,6 @@ from pathlib import Path
 
 import orjson
 
-from app.core.config import Settings
-from app.core.config import load as read_settings
 from benchmarks import contestants, keeping, load, machine, population, report, upkeep
 from benchmarks.contestants import Contestant
 from benchmarks.duel import Pace, fight
@@ -101,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(found: Neighbours, cores: Cores, users: int, pace: Pace) -> None:
-    people = population.assemble(_in_process(found), users, keeps=found.keeps)
+    people = population.assemble(
+        contestants.in_process(VAR, found.database, found.redis, statement_seconds=3600), users, keeps=found.keeps
+    )
     _introduce(found, cores, people, pace)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carboy-bench-")))
@@ -124,19 +124,6 @@ def _run(found: Neighbours, cores: Cores, users: int, pace: Pace) -> None:
         report.print_disturbance(meter.others_share())
         report.print_processes(resting, at_last)
         report.print_starts([*starts, service.start_seconds])
-
-
-def _in_process(found: Neighbours) -> Settings:
-    """Return the settings with which the benchmark itself prepares the database."""
-    return read_settings(
-        env_file=None,
-        var_dir=VAR,
-        database_url=found.database,
-        redis_url=found.redis,
-        public_url=contestants.ISSUER,
-        database_statement_seconds=3600,
-        log_level="ERROR",
-    )
 
 
 def _introduce(found: Neighbours, cores: Cores, people: Population, pace: Pace) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import orjson
 
+from app.core.config import Settings
+from app.core.config import load as read_settings
 from benchmarks import bare, machine
 from benchmarks.pressure import ask_once, request
 from tests import live
@@ -49,6 +51,19 @@ def settings(var: Path, database: str, redis: str) -> dict[str, str]:
         "PASSWORD_HASH_MEMORY_KIB": "19456",
         "PASSWORD_HASH_TIME_COST": "2",
     }
+
+
+def in_process(var: Path, database: str, redis: str, *, statement_seconds: float = 600) -> Settings:
+    """Return the settings with which a benchmark itself enters a database."""
+    return read_settings(
+        env_file=None,
+        var_dir=var,
+        database_url=database,
+        redis_url=redis,
+        public_url=ISSUER,
+        database_statement_seconds=statement_seconds,
+        log_level="ERROR",
+    )
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from flask import Flask
 from app.core import clock
 from app.core.caller import OPERATOR
 from app.core.config import Settings
-from app.core.config import load as read_settings
 from app.core.paging import PageRequest
 from app.features.accounts import service as accounts
 from app.features.statistics.service import _figures
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(var: Path, found: Neighbours, users: int) -> None:
-    shared, alone = (_settings(var, found.database, redis) for redis in (found.redis, ""))
+    shared, alone = (contestants.in_process(var, found.database, redis) for redis in (found.redis, ""))
     population.assemble(shared, users, keeps=False)
     app = create_app(shared)
     print(f"{users} users, PostgreSQL and Redis; milliseconds, and of them those of this process, medians.\n")
@@ -63,18 +62,6 @@ def _measure(var: Path, found: Neighbours, users: int) -> None:
             kept()
             costs.append(_cost(kept, MANY))
         print(f"| {title} | {' | '.join(costs)} |", flush=True)
-
-
-def _settings(var: Path, database: str, redis: str) -> Settings:
-    return read_settings(
-        env_file=None,
-        var_dir=var,
-        database_url=database,
-        redis_url=redis,
-        public_url=contestants.ISSUER,
-        database_statement_seconds=600,
-        log_level="ERROR",
-    )
 
 
 def _candidates(app: Flask, settings: Settings) -> dict[str, Compute]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import quantiles
 
 from app.core.caller import OPERATOR
-from app.core.config import load as read_settings
 from app.core.permissions import ADMIN, USER
 from app.features.accounts import service as accounts
 from app.infra import db
@@ -88,14 +87,7 @@ def _run(world: str, options: argparse.Namespace) -> int:
 
 def _people(found: Neighbours, folder: Path, number: int) -> list[Account]:
     """Fill the database, and make the accounts of those who come."""
-    settings = read_settings(
-        env_file=None,
-        var_dir=folder,
-        database_url=found.database,
-        redis_url=found.redis,
-        public_url=contestants.ISSUER,
-        log_level="ERROR",
-    )
+    settings = contestants.in_process(folder, found.database, found.redis)
     population.assemble(settings, ROWS, keeps=found.keeps)
     made = [Account(f"load-{one}", population.PASSWORD, one % ONE_ADMINISTERS_OF == 0) for one in range(number)]
     hashed = accounts.hash_new_password(population.PASSWORD, hints=())
