@@ -88,9 +88,9 @@ class TestOnRedis:
         def letters(of: str) -> int:
             return len(of)
 
-        letters("ada@people.example")
+        letters("zorg@people.example")
 
-        assert redis.ask(lambda client: [key for key in client.scan_iter("*") if b"ada" in key]) == []
+        assert redis.ask(lambda client: [key for key in client.scan_iter("*") if b"zorg" in key]) == []
 
     def test_what_became_untrue_while_redis_was_away_is_not_believed_when_it_is_back(
         self, world: World, adder: Adder

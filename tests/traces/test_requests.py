@@ -122,7 +122,7 @@ class TestLibrary:
     def test_that_says_too_much_is_not_heard_outside(self, world: World, traced: Receiver) -> None:
         assert tracing._spans is not None
         tracer = tracing._spans._provider.get_tracer("talkative")
-        statement = "SELECT 1 FROM users WHERE email = 'ada@people.example' AND id = 815"
+        statement = "SELECT 1 FROM users WHERE email = 'ada@people.example' AND id = 815002719664"
         with (
             pytest.raises(ValueError, match="grace"),
             tracer.start_as_current_span(
@@ -135,7 +135,8 @@ class TestLibrary:
         (span,) = traced.named("talk")
         assert span["attributes"] == {"db.query.text": "SELECT ? FROM users WHERE email = ? AND id = ?"}
         assert "ValueError" in span["raw"]
-        assert [one for one in (b"Horse-7", b"ada@", b"815", b"grace@", b"Traceback") if one in traced.text] == []
+        secrets = (b"Horse-7", b"ada@", b"815002719664", b"grace@", b"Traceback")
+        assert [secret for secret in secrets if secret in traced.text] == []
 
 
 class TestStop:

@@ -145,7 +145,7 @@ class TestNotReady:
         )
 
         assert "zorglub" not in answer.text
-        assert str(port) not in answer.text
+        assert f":{port}" not in answer.text
         assert "127.0.0.1" not in answer.text
 
 
