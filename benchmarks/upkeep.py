@@ -6,16 +6,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
-from sqlalchemy import make_url
-
-from tests import live, servers
+from tests import databases, live, servers
 
 SECRET = "a key of the benchmark, thirty-two characters and more"
 _KIBIBYTES = 1024
@@ -85,11 +81,11 @@ def _measure(folder: Path, server: str, users: int) -> None:
     if not server:
         print("\nNo PostgreSQL was found: install postgresql for the rest.")
         return
-    with _database(server) as old, _database(server) as new, _database(server) as target:
-        _back_up("PostgreSQL", _place(folder / "postgres", old), _place(folder / "postgres-restored", new), users)
-        print("\n| move to PostgreSQL | memory |\n|---|---|")
-        move = sqlite.run("db", "move", "--to", target)
-        print(f"| {move.seconds:.1f} s | {move.mebibytes:.0f} MiB |")
+    old, new, target = (databases.make_empty(server, f"upkeep_{name}") for name in ("old", "new", "target"))
+    _back_up("PostgreSQL", _place(folder / "postgres", old), _place(folder / "postgres-restored", new), users)
+    print("\n| move to PostgreSQL | memory |\n|---|---|")
+    move = sqlite.run("db", "move", "--to", target)
+    print(f"| {move.seconds:.1f} s | {move.mebibytes:.0f} MiB |")
 
 
 def _back_up(title: str, old: Place, new: Place, users: int) -> None:
@@ -106,15 +102,6 @@ def _back_up(title: str, old: Place, new: Place, users: int) -> None:
 def _place(folder: Path, database: str = "") -> Place:
     folder.mkdir()
     return Place(folder, database or f"sqlite:///{folder / 'carboy.db'}")
-
-
-@contextmanager
-def _database(server: str) -> Iterator[str]:
-    """Make an empty database on a server that is gone in a minute."""
-    address, name = make_url(server), f"upkeep_{uuid4().hex}"
-    with psycopg.connect(address.set(drivername="postgresql").render_as_string(), autocommit=True) as operator:
-        operator.execute(f"CREATE DATABASE {name}".encode())
-    yield address.set(database=name).render_as_string(hide_password=False)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import psycopg
-from sqlalchemy import make_url
-
 from app.infra import migrations
+from tests import databases
 from tests.world import SERVICES
 
 OURS = migrations.FOLDER
@@ -43,15 +41,11 @@ def empty_database(folder: Path) -> Iterator[str]:
     if not SERVICES:
         yield f"sqlite:///{folder / 'empty.db'}"
         return
-    name = f"carboy_test_{uuid4().hex}"
-    server = make_url(os.environ["TEST_DATABASE_URL"])
-    address = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(address, autocommit=True) as operator:
-        operator.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield server.set(database=name).render_as_string(hide_password=False)
-        finally:
-            operator.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    server, name = os.environ["TEST_DATABASE_URL"], f"carboy_test_{uuid4().hex}"
+    try:
+        yield databases.make_empty(server, name)
+    finally:
+        databases.drop(server, name)
 
 
 @dataclass(frozen=True)

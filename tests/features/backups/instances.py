@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
+from tests import databases
 from tests.live import ROOT, environment
 
 SECRET = "a secret of the drill: thirty-two characters and more"
@@ -94,8 +95,8 @@ class Instance:
         """Return the user names that are stored."""
         statement = "SELECT username FROM users"
         if self.server:
-            url = make_url(self.server).set(database=self.name).render_as_string(hide_password=False)
-            with psycopg.connect(url) as reader:
+            url = make_url(self.settings["DATABASE_URL"]).set(drivername="postgresql")
+            with psycopg.connect(url.render_as_string(hide_password=False)) as reader:
                 return {name for (name,) in reader.execute(statement)}
         with closing(sqlite3.connect(self.var / "carboy.db")) as reader:
             return {name for (name,) in reader.execute(statement)}
@@ -104,11 +105,10 @@ class Instance:
         """Lose the database for good, and have an empty one in its place."""
         for path in self.var.glob("carboy.db*"):
             path.unlink()
-        if self.server:
-            with psycopg.connect(self.server, autocommit=True) as operator:
-                operator.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)".encode())
-                if anew:
-                    operator.execute(f"CREATE DATABASE {self.name}".encode())
+        if self.server and anew:
+            databases.make_empty(self.server, self.name)
+        elif self.server:
+            databases.drop(self.server, self.name)
 
 
 @contextmanager
@@ -117,13 +117,10 @@ def instance(var: Path, url: str) -> Iterator[Instance]:
     var.mkdir()
     made = Instance(var, settings={"SECRET_KEY": SECRET})
     if url.startswith("postgresql"):
-        made.server = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        made.name = f"{make_url(url).database}_{var.name}"
+        made.server, made.name = url, f"{make_url(url).database}_{var.name}"
         made.settings["DATABASE_URL"] = make_url(url).set(database=made.name).render_as_string(hide_password=False)
     made.destroy()
     try:
         yield made
     finally:
-        if made.server:
-            with psycopg.connect(made.server, autocommit=True) as operator:
-                operator.execute(f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)".encode())
+        made.destroy(anew=False)
