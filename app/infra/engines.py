@@ -82,8 +82,10 @@ def is_away(error: object) -> bool:
         return isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
     if isinstance(error, psycopg.errors.UndefinedTable):
         return False
-    # A replica that was not promoted yet refuses to write.
-    refuses = psycopg.errors.ReadOnlySqlTransaction
+    if type(error) is psycopg.DatabaseError:  # of no class of SQLSTATE: libpq's own, of an answer that makes no sense
+        return True
+    # A replica that was not promoted yet refuses to write; who was stopped for a minute finds its transaction ended.
+    refuses = psycopg.errors.ReadOnlySqlTransaction | psycopg.errors.IdleInTransactionSessionTimeout
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | refuses)
 
 

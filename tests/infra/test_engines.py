@@ -117,6 +117,8 @@ class TestIsAway:
             psycopg.errors.SerializationFailure(),
             psycopg.errors.DiskFull(),
             psycopg.errors.ReadOnlySqlTransaction(),
+            psycopg.errors.IdleInTransactionSessionTimeout(),
+            psycopg.DatabaseError("lost synchronization with server"),
         ],
         ids=repr,
     )
@@ -134,6 +136,8 @@ class TestIsAway:
             psycopg.errors.SyntaxError(),
             psycopg.errors.UniqueViolation(),
             psycopg.errors.InsufficientPrivilege(),
+            psycopg.errors.InFailedSqlTransaction(),
+            psycopg.ProgrammingError("the query has 1 placeholder but 0 parameters were passed"),
             ValueError(),
             None,
         ],
