@@ -20,6 +20,8 @@ Client = Any
 
 _REST_SECONDS = 30.0
 
+_SIGN, _SIGN_SECONDS = "carboy:ping", 60
+
 _client: redis.Redis | None = None
 _rests_until = 0.0
 
@@ -67,7 +69,7 @@ def ask(action: Callable[[Client], T]) -> T:
 
 
 def ping() -> None:
-    """Ask for an answer; one that comes ends the rest."""
+    """Write something; an answer ends the rest. One that is full, or a copy, answers PING and takes nothing."""
     global _rests_until  # noqa: PLW0603 -- it is back
     _rests_until = 0.0
-    ask(lambda client: client.ping())
+    ask(lambda client: client.set(_SIGN, 1, ex=_SIGN_SECONDS))

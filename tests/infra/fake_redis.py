@@ -10,10 +10,14 @@ HELLO = b"%1\r\n$5\r\nproto\r\n:3\r\n"
 
 
 class FakeRedis(socketserver.ThreadingTCPServer):
-    """Answers every command with OK."""
+    """Answers every command with OK, but one that writes as a full one does, if it is full."""
 
     allow_reuse_address = True
     daemon_threads = True
+    answer_to_writes = b"+OK\r\n"
+
+    def fill(self) -> None:
+        self.answer_to_writes = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 
     @property
     def url(self) -> str:
@@ -21,10 +25,13 @@ class FakeRedis(socketserver.ThreadingTCPServer):
 
 
 class _Client(socketserver.StreamRequestHandler):
+    server: FakeRedis
+
     def handle(self) -> None:
+        answers = {b"HELLO": HELLO, b"SET": self.server.answer_to_writes}
         for line in self.rfile:
             words = [self._word() for _ in range(int(line[1:]))]
-            self.wfile.write(HELLO if words[0].upper() == b"HELLO" else b"+OK\r\n")
+            self.wfile.write(answers.get(words[0].upper(), b"+OK\r\n"))
 
     def _word(self) -> bytes:
         length = int(self.rfile.readline()[1:])

@@ -147,6 +147,18 @@ class TestRest:
 
             assert server.connections() == 1
 
+    def test_is_not_ended_by_one_that_answers_and_takes_nothing(self) -> None:
+        with fake_redis() as server:
+            server.fill()
+            connect(server.url)
+            assert ask() == b"OK"
+
+            with pytest.raises(RedisAway):
+                redis.ping()
+
+            with pytest.raises(RedisAway):
+                ask()
+
     def test_is_announced_once(self, stopwatch: Stopwatch, lines: list[bytes]) -> None:
         connect(f"redis://127.0.0.1:{free_port()}/0")
 
