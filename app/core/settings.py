@@ -45,7 +45,10 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=256, description="Worker processes of this instance.")
     threads: int = Field(8, ge=1, le=256, description="Threads of each worker.")
     waiting: int = Field(
-        512, ge=0, le=4096, description="Requests that may wait for one of THREADS before others are told to come back."
+        1024,
+        ge=0,
+        le=4096,
+        description="Requests that may wait for one of THREADS before others are told to come back.",
     )
     drain_seconds: float | None = Field(
         None,

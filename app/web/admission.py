@@ -1,7 +1,8 @@
 """The line before the views: as many at once as there are threads for them, the others wait their turn.
 
 The server has more threads than work at once: for those who wait in the line, and a few that nobody can take from the
-probes. So ``/health`` answers at once while every other thread waits for a database that hangs.
+probes. So ``/health`` answers at once while every other thread waits for a database that hangs, and beside a crowd: who
+finds the line full is told so on one of those few, and nobody waits where nothing is counted.
 """
 
 import time
@@ -11,12 +12,9 @@ from threading import Lock
 from app.core.config import Settings
 from app.core.errors import Unavailable
 
-_STALL_SECONDS = 0.5
-"""A line that is full is let grow as long as it moves: a crowd is no outage."""
-
 
 class Busy(Unavailable):
-    """The line is full and does not move, or one's turn did not come in time."""
+    """The line is full, or one's turn did not come in time."""
 
     message = "Too many requests at once. Try again in a moment."
 
@@ -30,16 +28,14 @@ class Line:
         self._length = length
         self._seconds = seconds
         self._waiting: deque[Lock] = deque()
-        self._moved = time.monotonic()
 
     def enter(self) -> float:
         """Return when it is one's turn how many seconds that took, or raise Busy."""
         with self._lock:
             if self._free:
                 self._free -= 1
-                self._moved = time.monotonic()
                 return 0.0
-            if len(self._waiting) >= self._length and time.monotonic() - self._moved > _STALL_SECONDS:
+            if len(self._waiting) >= self._length:
                 raise Busy
             mine = Lock()
             mine.acquire()
@@ -52,7 +48,6 @@ class Line:
     def leave(self) -> None:
         """Hand the turn on."""
         with self._lock:
-            self._moved = time.monotonic()
             if self._waiting:
                 self._waiting.popleft().release()
             else:

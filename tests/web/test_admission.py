@@ -16,12 +16,6 @@ from tests.world import World
 SECONDS = 10.0
 
 
-@pytest.fixture
-def stalled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line counts as stalled at once."""
-    monkeypatch.setattr(admission, "_STALL_SECONDS", -1.0)
-
-
 def wait_for_waiting(line: Line, count: int) -> None:
     ends = time.monotonic() + SECONDS
     while len(line._waiting) < count:
@@ -77,26 +71,24 @@ class TestLine:
         line.enter()
         assert len(line._waiting) == 0
 
-    def test_refuses_at_once_when_it_is_full_and_does_not_move(self, stalled: None) -> None:
-        line = Line(turns=1, length=0, seconds=SECONDS)
-        line.enter()
-        started = time.monotonic()
-
-        with pytest.raises(Busy):
-            line.enter()
-
-        assert time.monotonic() - started < SECONDS / 2
-
-    def test_grows_as_long_as_it_moves(self) -> None:
-        line = Line(turns=1, length=0, seconds=SECONDS)
+    def test_refuses_at_once_when_it_is_full_though_it_moved_this_moment(self) -> None:
+        line = Line(turns=1, length=1, seconds=SECONDS)
         line.enter()
 
-        with ThreadPoolExecutor(1) as threads:
-            later = threads.submit(line.enter)
+        with ThreadPoolExecutor(2) as threads:
+            waiting = threads.submit(line.enter)
             wait_for_waiting(line, 1)
             line.leave()
+            waiting.result(SECONDS)
+            threads.submit(line.enter)
+            wait_for_waiting(line, 1)
+            started = time.monotonic()
 
-            assert 0 < later.result(SECONDS) < SECONDS
+            with pytest.raises(Busy):
+                line.enter()
+
+            assert time.monotonic() - started < SECONDS / 2
+            line.leave()
 
 
 class TestViews:
