@@ -1,9 +1,10 @@
-"""Runs every benchmark once and prints the tables: ``python -m benchmarks --help``."""
+"""The service against the bare function, and the request layer; or, by its name, another benchmark."""
 
 import argparse
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,10 +13,24 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import orjson
 
-from benchmarks import contestants, keeping, load, machine, population, report, upkeep
+from benchmarks import (
+    contestants,
+    counting,
+    idle,
+    keeping,
+    layer,
+    load,
+    machine,
+    population,
+    report,
+    serving,
+    trail,
+    upkeep,
+)
 from benchmarks.contestants import Contestant
 from benchmarks.duel import Pace, fight
 from benchmarks.machine import Cores
@@ -25,8 +40,17 @@ from benchmarks.pressure import ask_once, request
 from benchmarks.report import SERVICE, Result
 from tests import live
 
-OTHERS = {"cache": keeping.main, "load": load.main, "upkeep": upkeep.main}
-"""What takes minutes, and is run by its name."""
+OTHERS = {
+    "audit": trail,
+    "cache": keeping,
+    "counting": counting,
+    "idle": idle,
+    "layer": layer,
+    "load": load,
+    "serving": serving,
+    "upkeep": upkeep,
+}
+"""What is run by its name: each has a parser, a main, and perhaps headings of tables that a page of docs repeats."""
 
 STARTS = 3
 NEW_TOKENS = 12_000  # more than either side remembers, so that each is new again when its turn comes
@@ -70,11 +94,11 @@ def _cpu(measured: Sequence[Contestant]) -> float:
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks and return the exit code: 0 unless something failed; nothing is too slow to pass."""
     if arguments and arguments[0] in OTHERS:
-        return OTHERS[arguments[0]](arguments[1:])
-    parser = _parser()
-    options = parser.parse_args(arguments)
+        code: int = OTHERS[arguments[0]].main(arguments[1:])
+        return code
+    options = parser().parse_args(arguments)
     if options.connections > population.SIGNERS_IN:
-        parser.error(f"at most {population.SIGNERS_IN} connections: each signs in to accounts of its own")
+        parser().error(f"at most {population.SIGNERS_IN} connections: each signs in to accounts of its own")
     cores = machine.cores()
     pace = Pace(options.rounds, options.seconds, options.connections)
     try:
@@ -85,17 +109,18 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     with machine.on(cores.server):
         print(flush=True)
-        return subprocess.run([sys.executable, "-m", "benchmarks.layer"], cwd=live.ROOT, check=False).returncode
+        return subprocess.run([sys.executable, "-m", "benchmarks", "layer"], cwd=live.ROOT, check=False).returncode
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--world", choices=("auto", "services", "embedded"), default="auto")
-    parser.add_argument("--users", type=int, default=100_000, help="rows in the table (100000)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (5)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="seconds of each round (1)")
-    parser.add_argument("--connections", type=int, default=32, help="keep-alive connections (32)")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    others = f"By name, each with a --help of its own: {', '.join(OTHERS)}."
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=others)
+    made.add_argument("--world", choices=("auto", "services", "embedded"), default="auto")
+    made.add_argument("--users", type=int, default=100_000, help="rows in the table (100000)")
+    made.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (5)")
+    made.add_argument("--seconds", type=float, default=1.0, help="seconds of each round (1)")
+    made.add_argument("--connections", type=int, default=32, help="keep-alive connections (32)")
+    return made
 
 
 def _run(found: Neighbours, cores: Cores, users: int, pace: Pace) -> None:
@@ -138,7 +163,8 @@ def _introduce(found: Neighbours, cores: Cores, people: Population, pace: Pace) 
 
 
 def _service(stack: ExitStack, name: str, folder: Path, found: Neighbours, **less: str) -> Contestant:
-    chosen = contestants.settings(VAR, found.database, found.redis) | less
+    patient = {"DATABASE_POOL_SECONDS": "60"}  # nothing fails because the machine is slow
+    chosen = contestants.settings(VAR, found.database, found.redis) | patient | less
     return stack.enter_context(contestants.service(name, folder, chosen))
 
 
@@ -189,7 +215,15 @@ def _measure(
     return Result(measurement.title, fight(competing, measurement.requests, pace))
 
 
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Turn a request to stop into an exception, so that servers are stopped and folders removed; once."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    for request_to_stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(request_to_stop, _leave)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

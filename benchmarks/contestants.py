@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,17 @@ from app.core.config import Settings
 from app.core.config import load as read_settings
 from benchmarks import bare, machine
 from benchmarks.pressure import ask_once, request
-from tests import live
+from tests import live, servers
 
 THREADS = 8
 ISSUER = "http://carboy.bench"
+
+GRANIAN = ("benchmarks.bare",)
+GUNICORN = (
+    *("gunicorn", "benchmarks.bare:app", "--bind", "127.0.0.1:{port}", "--keep-alive", "30"),
+    *("--worker-class", "gthread", "--threads", str(THREADS)),
+)
+"""What serves the bare function: one worker, as many threads, connections that stay open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +79,18 @@ def service(name: str, folder: Path, chosen: Mapping[str, str]) -> Iterator[Cont
     place = folder / name.replace(" ", "-")
     place.mkdir(exist_ok=True)
     started = time.perf_counter()
-    with live.running(place, **_interpreter(), **chosen) as server:
+    server = live.start(place, **_interpreter(), **chosen)
+    with _ended_with_us(server.process, place):
+        live.wait_until_it_answers(server)
         seconds = time.perf_counter() - started
         port = int(server.url.rpartition(":")[2])
         yield Contestant(name, port, server.process.pid, seconds, machine.family(server.process.pid))
 
 
 @contextmanager
-def bare_function(folder: Path, database: str, of: Contestant) -> Iterator[Contestant]:
+def bare_function(
+    folder: Path, database: str, of: Contestant, *, name: str = "bare", server: Sequence[str] = GRANIAN
+) -> Iterator[Contestant]:
     """Start the bare function beside a service, on the same database and with its public keys."""
     health = orjson.loads(ask_once(of.port, request("GET", "/health")))
     setup = {
@@ -91,24 +102,40 @@ def bare_function(folder: Path, database: str, of: Contestant) -> Iterator[Conte
         "count_cap": 10_000,
         "threads": THREADS,
     }
-    port, log = live.free_port(), folder / "bare.log"
+    place, port = folder / name, live.free_port()
+    place.mkdir()
+    log = place / "log"
     environment = {"PORT": str(port), bare.SETUP: orjson.dumps(setup).decode(), **_interpreter()}
     started = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.bare"],
-            cwd=live.ROOT,
-            env=live.environment(folder, **environment),
+            [sys.executable, "-m", *(word.format(port=port) for word in server)],
+            cwd=place,
+            start_new_session=True,
+            env=live.environment(place, **environment),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    try:
+    with _ended_with_us(process, place):
         _wait_until_it_answers(port, process, log)
         seconds = time.perf_counter() - started
-        yield Contestant("bare", port, process.pid, seconds, machine.family(process.pid))
+        yield Contestant(name, port, process.pid, seconds, machine.family(process.pid))
+
+
+@contextmanager
+def _ended_with_us(process: subprocess.Popen[bytes], place: Path) -> Iterator[None]:
+    """Stop a server in the end, whatever the end is: an exception does it in order, and a watch if we are killed."""
+    watching = servers.watch(process, place)
+    try:
+        yield
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(live.STOP_SECONDS)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(live.STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what did not stop
+        process.wait()
+        servers.dismiss(watching)
 
 
 def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,8 +1,9 @@
-"""Measures what a serving process that has nothing to do asks of its database: ``python -m benchmarks.idle``."""
+"""What a serving process that has nothing to do asks of its database."""
 
-import sys
+import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,17 +15,26 @@ from app.main import features
 from app.main.factory import create_app
 from tests import servers
 
-SECONDS = 30.0
+ASKED = "| each second, idle | statements | transactions that write | ms of waiting for the database |"
+HEADINGS = {"docs/jobs.md": [ASKED]}
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks idle", description=__doc__)
+    made.add_argument("--seconds", type=float, default=30, help="how long it is watched on each database (30)")
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
     """Print statements, transactions that write, and milliseconds of the database for each second of idleness."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
+    seconds = parser().parse_args(arguments).seconds
+    print(f"{ASKED}\n|---|---:|---:|---:|")
     with ExitStack() as stack:
         var = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         measure("SQLite", f"sqlite:///{var / 'idle.db'}", var, seconds)
         if servers.find_postgres():
             measure("PostgreSQL", stack.enter_context(servers.postgres()).url, var, seconds)
+    return 0
 
 
 def measure(name: str, url: str, var: Path, seconds: float) -> None:
@@ -33,13 +43,12 @@ def measure(name: str, url: str, var: Path, seconds: float) -> None:
     with db.unit_of_work():
         features.bootstrap()
     queue.start()
-    time.sleep(2 * queue.TICK_SECONDS)  # the first round does what was never done
-    statements, writes, took = _counted(seconds)
-    queue.stop()
-    print(
-        f"{name}: {statements / seconds:.2f} statements a second, {writes / seconds:.2f} transactions that write,"
-        f" {1000 * took / seconds:.2f} ms of waiting for the database"
-    )
+    try:
+        time.sleep(2 * queue.TICK_SECONDS)  # the first round does what was never done
+        statements, writes, took = _counted(seconds)
+    finally:
+        queue.stop()
+    print(f"| {name} | {statements / seconds:.2f} | {writes / seconds:.2f} | {1000 * took / seconds:.2f} |", flush=True)
 
 
 def _counted(seconds: float) -> tuple[int, int, float]:
@@ -67,7 +76,3 @@ def _counted(seconds: float) -> tuple[int, int, float]:
     time.sleep(seconds)
     query._Compiled.run = run  # type: ignore[method-assign]  # noqa: SLF001 -- as above
     return len(took), sum(writes), sum(took)
-
-
-if __name__ == "__main__":
-    main()

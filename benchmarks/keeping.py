@@ -1,4 +1,4 @@
-"""What is dear to compute, and what keeping it would save: ``python -m benchmarks.keeping --help``."""
+"""What is dear to compute, and what keeping it would save."""
 
 import argparse
 import sys
@@ -31,14 +31,21 @@ LONG_SECONDS = 3600.0
 
 FEW, MANY = 5, 200
 
+COSTS = "| what | computed | kept on Redis | in the process |"
+HEADINGS = {"docs/cache.md": [COSTS.removesuffix(" |")]}
+
 Compute = Callable[[], Any]
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks cache", description=__doc__)
+    made.add_argument("--users", type=int, default=500_000, help="how many there are (500 000)")
+    return made
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print the table; return 0, or 1 where PostgreSQL or Redis is missing."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.keeping", description=__doc__)
-    parser.add_argument("--users", type=int, default=500_000, help="how many there are (500 000)")
-    users = parser.parse_args(arguments).users
+    users = parser().parse_args(arguments).users
     try:
         with tempfile.TemporaryDirectory() as folder, neighbours("services", users) as found:
             _measure(Path(folder), found, users)
@@ -52,8 +59,8 @@ def _measure(var: Path, found: Neighbours, users: int) -> None:
     shared, alone = (contestants.in_process(var, found.database, redis) for redis in (found.redis, ""))
     population.assemble(shared, users, keeps=False)
     app = create_app(shared)
-    print(f"{users} users, PostgreSQL and Redis; milliseconds, and of them those of this process, medians.\n")
-    print("| | computed | kept on Redis | kept in the process |\n|---|---|---|---|")
+    print(f"{users} users, PostgreSQL and Redis; milliseconds, in brackets those of this process, medians.\n")
+    print(f"{COSTS}\n|---|---|---|---|")
     for title, compute in _candidates(app, shared).items():
         kept = cached(title, seconds=LONG_SECONDS)(compute)
         costs = [_cost(compute, FEW)]
@@ -95,8 +102,4 @@ def _cost(compute: Compute, times: int) -> str:
         compute()
         walls.append(time.perf_counter() - wall)
         owns.append(time.process_time() - own)
-    return f"{1000 * median(walls):.2f}, {1000 * median(owns):.2f}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return f"{1000 * median(walls):.2f} ({1000 * median(owns):.2f})"

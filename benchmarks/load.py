@@ -1,4 +1,4 @@
-"""A thousand users at once on the service as it comes, and how long they wait: ``python -m benchmarks.load --help``."""
+"""A thousand users at once on the service as it comes, and how long they wait."""
 
 import argparse
 import asyncio
@@ -24,6 +24,10 @@ from benchmarks.neighbours import Neighbours, WorldMissing, neighbours
 ROWS = 10_000
 ONE_ADMINISTERS_OF = 20
 
+ANSWERS = "| endpoint | answers | p50 ms | p95 ms | p99 ms | longest ms |"
+MEMORY = "| memory of each worker, MiB | before | all signed in | at the end |"
+HEADINGS = {"docs/performance.md": [ANSWERS, MEMORY]}
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -36,7 +40,7 @@ class Memory:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the tables for each world that was asked for; return 1 if anything went wrong for anybody."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     worlds = ("embedded", "services") if options.world == "all" else (options.world,)
     try:
         return max(_run(world, options) for world in worlds)
@@ -45,15 +49,15 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--world", choices=("embedded", "services", "all"), default="all")
-    parser.add_argument("--users", type=int, default=1000, help="users at once, a connection each (1000)")
-    parser.add_argument("--seconds", type=float, default=120, help="how long, once all are signed in (120)")
-    parser.add_argument("--think", type=float, default=4, help="seconds between two requests of a user, mean (4)")
-    parser.add_argument("--arrive", type=float, default=60, help="seconds in which they come and sign in (60)")
-    parser.add_argument("--workers", type=int, default=1, help="WORKERS of the service (1)")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks load", description=__doc__)
+    made.add_argument("--world", choices=("embedded", "services", "all"), default="all")
+    made.add_argument("--users", type=int, default=1000, help="users at once, a connection each (1000)")
+    made.add_argument("--seconds", type=float, default=120, help="how long, once all are signed in (120)")
+    made.add_argument("--think", type=float, default=4, help="seconds between two requests of a user, mean (4)")
+    made.add_argument("--arrive", type=float, default=60, help="seconds in which they come and sign in (60)")
+    made.add_argument("--workers", type=int, default=1, help="WORKERS of the service (1)")
+    return made
 
 
 def _let_many_connect() -> None:
@@ -111,11 +115,11 @@ def _report(found: Neighbours, options: argparse.Namespace, crowd: Crowd, second
     )
     print(f"{options.workers} worker(s) with {contestants.THREADS} threads, {os.cpu_count()} cores for everything.")
     print(f"{answers} answers, {answers / seconds:.0f} a second, {sum(crowd.seen.errors.values())} errors.\n")
-    print("| endpoint | answers | p50 ms | p95 ms | p99 ms | longest ms |\n|---|---:|---:|---:|---:|---:|")
+    print(f"{ANSWERS}\n|---|---:|---:|---:|---:|---:|")
     for title, taken in sorted(crowd.seen.latencies.items()):
         if taken:
             print(f"| `{title}` | {len(taken)} | {' | '.join(_spread(taken))} |")
-    print("\n| memory of each worker, MiB | before | all signed in | at the end |\n|---|---:|---:|---:|")
+    print(f"\n{MEMORY}\n|---|---:|---:|---:|")
     for number, held in enumerate(zip(memory.before, memory.signed_in, memory.after, strict=False), 1):
         print(f"| {number} | {' | '.join(f'{one:.0f}' for one in held)} |")
     for (title, kind), often in sorted(crowd.seen.errors.items()):
@@ -126,10 +130,3 @@ def _report(found: Neighbours, options: argparse.Namespace, crowd: Crowd, second
 def _spread(taken: list[float]) -> list[str]:
     cuts = quantiles(taken, n=100, method="inclusive") if len(taken) > 1 else taken * 99
     return [f"{1000 * one:.0f}" for one in (cuts[49], cuts[94], cuts[98], max(taken))]
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)

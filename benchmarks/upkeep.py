@@ -1,13 +1,14 @@
-"""What keeping the data costs: backup, trial, restoration, move. ``python -m benchmarks.upkeep --help``."""
+"""What keeping the data costs: backup, trial, restoration, move."""
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tests import databases, live, servers
 
 SECRET = "a key of the benchmark, thirty-two characters and more"
 _KIBIBYTES = 1024
+
+BACKUPS = "| | archive | list | create | verify | restore | memory |"
+MOVE = "| move to PostgreSQL | memory |"
+HEADINGS = {"docs/backups.md": [BACKUPS], "docs/moving.md": [MOVE]}
 
 
 class CommandFailed(Exception):
@@ -48,20 +53,30 @@ class Place:
         began = time.perf_counter()
         with tempfile.TemporaryFile() as said:
             command = [sys.executable, "-m", "flask", "--app", str(live.ROOT / "wsgi.py"), *words]
-            process = subprocess.Popen(command, cwd=self.var, env=env, stdout=said, stderr=said)
-            _, code, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(code)
+            process = subprocess.Popen(command, cwd=self.var, env=env, stdout=said, stderr=said, start_new_session=True)
+            watching = servers.watch(process, self.var)
+            try:
+                _, code, used = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(code)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # it, if we were told to stop, and what it called
+                servers.dismiss(watching)
             if process.returncode:
                 said.seek(0)
                 raise CommandFailed(said.read().decode())
         return Cost(time.perf_counter() - began, used.ru_maxrss / _KIBIBYTES)
 
 
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks upkeep", description=__doc__)
+    made.add_argument("--users", type=int, default=100_000, help="how many there are (100 000)")
+    return made
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print both tables; return 0 unless a command failed, or 1 with what it said."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.upkeep", description=__doc__)
-    parser.add_argument("--users", type=int, default=100_000, help="how many there are (100 000)")
-    users = parser.parse_args(arguments).users
+    users = parser().parse_args(arguments).users
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carboy-upkeep-")))
@@ -75,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measure(folder: Path, server: str, users: int) -> None:
     print(f"{users} users, {os.cpu_count()} cores; each command from its start to its end.\n")
-    print("| | archive | list | create | verify | restore | memory |\n|---|---|---|---|---|---|---|")
+    print(f"{BACKUPS}\n|---|---|---|---|---|---|---|")
     sqlite = _place(folder / "sqlite")
     _back_up("SQLite", sqlite, _place(folder / "sqlite-restored"), users)
     if not server:
@@ -83,7 +98,7 @@ def _measure(folder: Path, server: str, users: int) -> None:
         return
     old, new, target = (databases.make_empty(server, f"upkeep_{name}") for name in ("old", "new", "target"))
     _back_up("PostgreSQL", _place(folder / "postgres", old), _place(folder / "postgres-restored", new), users)
-    print("\n| move to PostgreSQL | memory |\n|---|---|")
+    print(f"\n{MOVE}\n|---|---|")
     move = sqlite.run("db", "move", "--to", target)
     print(f"| {move.seconds:.1f} s | {move.mebibytes:.0f} MiB |")
 
@@ -102,7 +117,3 @@ def _back_up(title: str, old: Place, new: Place, users: int) -> None:
 def _place(folder: Path, database: str = "") -> Place:
     folder.mkdir()
     return Place(folder, database or f"sqlite:///{folder / 'carboy.db'}")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

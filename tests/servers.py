@@ -79,11 +79,7 @@ class Server:
     def start(self) -> None:
         """Return once the server answers; raise ServerFailed if it does not within START_SECONDS."""
         self._process = _spawn(self._command, self._folder)
-        self._watch = subprocess.Popen(
-            ["/bin/sh", "-c", WATCH, "watch", str(self._process.pid), str(self._folder)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._watch = watch(self._process, self._folder)
         self._wait_for_an_answer()
 
     def stop(self) -> None:
@@ -109,8 +105,7 @@ class Server:
         self._process = None
         self._is_frozen = False
         if self._watch is not None:
-            with suppress(BrokenPipeError):
-                self._watch.communicate(b"stopped\n")
+            dismiss(self._watch)
             self._watch = None
 
     def freeze(self) -> None:
@@ -147,6 +142,19 @@ class Server:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         return children
+
+
+def watch(process: subprocess.Popen[bytes], folder: Path) -> subprocess.Popen[bytes]:
+    """Start what kills a program, which leads a group, and removes its folder if we are gone before we dismissed it."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", WATCH, "watch", str(process.pid), str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    )
+
+
+def dismiss(watching: subprocess.Popen[bytes]) -> None:
+    """Tell a watch that its program is stopped."""
+    with suppress(BrokenPipeError):
+        watching.communicate(b"stopped\n")
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""What it costs to verify the audit trail on and on, as the timetable does."""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from app.features.audit import service as audit
+from app.features.audit import watch
+from app.infra import db, migrations
+from app.main import features
+from app.main.factory import create_app
+from benchmarks import contestants
+from tests import servers
+
+BATCH = 1000
+
+LOOKS = "| audit trail | rows | a look | a round |"
+HEADINGS = {"docs/audit.md": [LOOKS]}
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks audit", description=__doc__)
+    made.add_argument("--rows", type=int, default=100_000, help="how long the trail is (100 000)")
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table."""
+    rows = parser().parse_args(arguments).rows
+    print(f"A look is {watch.ROWS} rows at most, a round all of them.\n\n{LOOKS}\n|---|---:|---:|---:|")
+    with ExitStack() as stack:
+        var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carboy-trail-")))
+        _measure("SQLite", f"sqlite:///{var / 'trail.db'}", var, rows)
+        if servers.find_postgres():
+            _measure("PostgreSQL", stack.enter_context(servers.postgres()).url, var, rows)
+    return 0
+
+
+def _measure(title: str, database: str, var: Path, rows: int) -> None:
+    create_app(contestants.in_process(var, database, ""))
+    migrations.upgrade()
+    with db.unit_of_work():
+        features.bootstrap()
+    for begin in range(0, rows, BATCH):
+        with db.unit_of_work():
+            for number in range(begin, min(begin + BATCH, rows)):
+                audit.record("authn_login_success", target=("user", number))
+    looks = _looks()
+    print(f"| {title} | {rows} | {median(looks):.2f} s | {len(looks)} looks, {sum(looks):.1f} s |", flush=True)
+
+
+def _looks() -> list[float]:
+    """Return what each look took until all rows were seen to be whole."""
+    took = list[float]()
+    while True:
+        began = time.perf_counter()
+        found = watch.look()
+        took.append(time.perf_counter() - began)
+        assert found.fault is None, found.fault
+        if found.verified_at:
+            return took
