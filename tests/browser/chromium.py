@@ -192,9 +192,6 @@ class Page:
         """Return what a reader sees, without markup."""
         return str(self.evaluate("document.body.innerText"))
 
-    def dom(self) -> str:
-        return str(self.evaluate("document.documentElement.outerHTML"))
-
     def take(self, event: Message) -> None:
         """Note one protocol event, if it is a request, an error or a violation."""
         params: Message = event["params"]

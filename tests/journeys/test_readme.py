@@ -29,11 +29,3 @@ def test_the_tour_works_as_printed(live_server: LiveServer) -> None:
     assert statuses == ["success", "success", "error"]
     assert '"username":"ada"' in done.stdout
     assert '"code":"INVALID_TOKEN"' in done.stdout
-
-
-def test_every_link_leads_to_a_file() -> None:
-    root = Path(__file__).parents[2]
-    linked = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
-
-    assert linked
-    assert [link for link in linked if not (root / link).exists()] == []

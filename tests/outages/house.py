@@ -60,7 +60,6 @@ class House:
     mail: Proxy
     box: Postbox
     asker: "subprocess.Popen[str]"
-    worker_log: Path
     disks: dict[str, Path]
     token: str = ""
     people: list[str] = field(default_factory=list)
@@ -155,7 +154,7 @@ def house(
         beside = {**environment(var, **settings), "C_FORCE_ROOT": "1"}
         asker = _asker(stack, beside)
         log = _worker(stack, beside, Path(stack.enter_context(TemporaryDirectory())))
-        it = House(server, database, redis, broker, mail, box, asker, log, {"database": data or var, "instance": var})
+        it = House(server, database, redis, broker, mail, box, asker, {"database": data or var, "instance": var})
         it.run("CREATE TABLE job_effects (name VARCHAR(64), at VARCHAR(40))")
         ada = {"username": "ada", "email": "ada@engines.test", "password": PASSWORD}
         send_json(f"{server.url}/auth/register", ada)

@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 _BASE32_LENGTH = 32  # 160 bits, as long as the hash (RFC 4226, section 4)
 _STEP_SECONDS = 30
 _CODE = re.compile(r"[0-9]{6}")
-_FIRST_STEP = -1
 
 _issuer = ""
 
