@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
-SPAN = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`|^ {4}(\S.*)$", re.DOTALL | re.MULTILINE)
+SPAN = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`|^ {4}(\S[^\n]*)$", re.DOTALL | re.MULTILINE)
 BENCHMARK = re.compile(r"(?:make bench |^)ARGS=(?:\"([^\"]+)\"|(\w+))")
 TARGET = re.compile(r"^make ([a-z][a-z-]*)")
 COMMAND = re.compile(r"^(?:\.venv/bin/)?flask ((?:[a-z][a-z|-]*)(?: [a-z][a-z|-]*)*)")
