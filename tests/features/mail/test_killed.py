@@ -41,6 +41,9 @@ def box(world: World) -> Iterator[Postbox]:
 @pytest.fixture(scope="module")
 def several(the_world: World) -> Iterator[list[Sender]]:
     with senders(the_world, 2, MAIL_URL=f"smtp://127.0.0.1:{PORT}") as started:
+        for one in started:  # nothing is due: when this is over it has started, which may take as long as a mail may
+            one.begin()
+            one.wait()
         yield started
 
 
