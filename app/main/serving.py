@@ -5,6 +5,7 @@ import time
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from granian.constants import Interfaces
@@ -23,6 +24,9 @@ from app.main.starting import RefusesToStart
 _ROOT = Path(__file__).resolve().parents[2]
 _LISTENS_SECONDS = 0.5
 """From the moment when Granian handles signals in a worker until it can hear them."""
+
+_SHORT_LIFE_SECONDS, _PAUSE_SECONDS = 2.0, 1.0
+"""Who did not live so long is followed after a pause, so that one that crashes at once does not take all the time."""
 
 
 def serve(settings: Settings, *, reload: bool = False) -> None:
@@ -70,7 +74,7 @@ def load(flag: draining.Flag) -> Any:  # noqa: ANN401 -- Flask, for Granian
 
 
 class _Granian(MPServer):
-    """Granian that drains before it stops, and whose workers accept from one socket.
+    """Granian that drains before it stops, outlives its workers, and has them accept from one socket.
 
     By itself it gives each worker a socket, and what waits at one is lost with its worker.
     """
@@ -78,6 +82,7 @@ class _Granian(MPServer):
     def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 -- Granian's
         super().__init__("wsgi:app", address=settings.host, port=settings.port, **options)
         self._drain = stopping.Drain(settings)
+        self._told = False
 
     def _init_shared_socket(self) -> None:
         signal.signal(signal.SIGQUIT, self.signal_handler_interrupt)  # which Granian lets kill the parent alone
@@ -88,15 +93,32 @@ class _Granian(MPServer):
         self._shd: Any = shared
         self._ssp: Any = None
 
-    def signal_handler_interrupt(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 -- as above
+    def signal_handler_interrupt(self, *_: Any) -> None:  # noqa: ANN401 -- a signal and a frame
         self._drain.ask()
-        super().signal_handler_interrupt(*arguments, **options)  # type: ignore[no-untyped-call]
+        if not self._told:
+            self._told = True
+            Thread(target=self._leave, name="drain", daemon=True).start()
 
-    def shutdown(self, exit_code: int = 0) -> None:
-        """Drain first, where that was asked for."""
-        if self.interrupt_signal:
-            self._drain.wait([self._listener])
-        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+    def _leave(self) -> None:
+        """Drain, beside the loop in which Granian begins killed workers again, and have it stop."""
+        self._drain.wait([self._listener])
+        super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+    def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:  # noqa: ANN401 -- Granian's
+        """Begin workers again, however often they are killed.
+
+        By itself Granian ends, and every worker with it, when one is gone twice within seconds. That is right for one
+        that ends by itself, which will do so again; not for one that somebody killed, be it for its memory.
+        """
+        old = [self.wrks[place] for place in workers]
+        killed = [worker.idx for worker in old if (worker.inner.exitcode or 0) <= 0]
+        if any(time.monotonic() - worker.birth < _SHORT_LIFE_SECONDS for worker in old):
+            time.sleep(_PAUSE_SECONDS)
+        super()._respawn_workers(workers, *arguments, **options)  # type: ignore[no-untyped-call]
+        for place in killed:
+            self.respawned_wrks.pop(place, None)
+        if self.interrupt_children or self.interrupt_signal:  # what came just before Granian's loop forgot its event
+            self.main_loop_interrupt.set()
 
 
 def _listen(host: str, port: int) -> Listener:

@@ -5,7 +5,9 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -66,6 +68,31 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
         yield started
 
 
+class DiesOfWriting(BaseHTTPRequestHandler):
+    """An instance whose workers die with every write, and answer reads."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def dying(tmp_path: Path) -> Iterator[Nginx]:
+    """One instance loses its workers, and the other restarts."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), DiesOfWriting) as instance:
+        Thread(target=instance.serve_forever, daemon=True).start()
+        with nginx(tmp_path, [instance.server_port, free_port()]) as started:
+            yield started
+        instance.shutdown()
+
+
 def test_is_right_in_the_eyes_of_nginx(tmp_path: Path) -> None:
     command = render(tmp_path, [8000, 8001], tls=free_port(), plain=free_port())
 
@@ -80,6 +107,15 @@ def test_no_caller_meets_an_instance_that_is_gone(proxy: Nginx) -> None:
     answers = [ask(proxy, "/api/v1/visits", "POST", body, Content_Type="application/json") for _ in range(8)]
 
     assert [answer.status for answer in answers] == [201] * 8
+
+
+def test_workers_that_die_take_no_instance_out_of_service(dying: Nginx) -> None:
+    lost = [ask(dying, "/", "POST").status for _ in range(8)]
+
+    answers = [ask(dying, "/").status for _ in range(8)]
+
+    assert set(lost) == {503}
+    assert set(answers) == {200}
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/health", "/healthz", "/readiness"])
