@@ -35,7 +35,7 @@ class Checksum:
 
 def read(connection: Connection, table: Table) -> Iterator[Sequence[Values]]:
     """Read a table in batches, a few of which are in memory: bytes stay sealed, JSON stays the text that it is."""
-    wanted = select(*(_as_stored(column) for column in table.columns))
+    wanted = select(*(as_stored(column) for column in table.columns))
     with connection.execute(wanted, execution_options={"stream_results": True, "yield_per": BATCH}) as rows:
         for batch in rows.partitions():
             yield [tuple(row) for row in batch]
@@ -70,7 +70,8 @@ def of(connection: Connection, table: Table) -> Checksum:
     return found
 
 
-def _as_stored(column: Column[Any]) -> Any:  # noqa: ANN401 -- one of SQLAlchemy's many kinds of expression
+def as_stored(column: Column[Any]) -> Any:  # noqa: ANN401 -- one of SQLAlchemy's many kinds of expression
+    """Return what reads a column in the form in which both databases give the same."""
     kind = column.type
     if isinstance(kind, JSON):
         return cast(column, Text).label(column.name)

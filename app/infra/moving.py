@@ -19,19 +19,16 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import Conflict, Unavailable
-from app.infra import checksums, db, engines, migrations, retired
+from app.core.errors import Unavailable
+from app.infra import carrying, checksums, db, engines, migrations, retired
+from app.infra.carrying import NotMoved
 from app.infra.checksums import Checksum
 from app.infra.columns import Model
 
+__all__ = ["NotMoved", "Outcome", "SourceIsBusy", "move"]
+
 Advance = Callable[[str, str, int, int], object]
 """Hears what is done to which table, how many of its rows, of how many."""
-
-
-class NotMoved(Conflict):
-    """Nothing was moved, and both databases are as they were."""
-
-    code = "NOT_MOVED"
 
 
 class SourceIsBusy(Unavailable):
@@ -158,16 +155,16 @@ def _copy_all(here: Connection, there: Connection, tables: list[Table], outcome:
 
 
 def _copy(here: Connection, there: Connection, table: Table, advance: Advance) -> Checksum:
-    found, write = Checksum(), checksums.canonical(table)
+    found = Checksum()
     rows = here.execute(select(func.count()).select_from(table)).scalar_one()
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), columns)
     driver: Any = there.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(into) as copy:
-        for batch in checksums.read(here, table):
-            for row in batch:
+        for batch in carrying.batches(here, table):
+            for row, canonical in batch:
                 copy.write_row(row)
-                found.add(write(row))
+                found.add(canonical)
             advance("copied", table.name, found.rows, rows)
     return found
 
@@ -216,19 +213,12 @@ def _said_of(address: str) -> Iterator[None]:
     except CommandError as error:
         raise NotMoved(f"The target has a schema that this code does not know: {error}. {_MAKE_ANOTHER}") from error
     except DBAPIError as error:
-        raise NotMoved(f"{address} refused: {_words(error.orig)}") from None
+        raise NotMoved(f"{address} refused: {carrying.words(error.orig)}") from None
     except psycopg.Error as error:
-        raise NotMoved(f"{address} refused: {_words(error)}") from None
+        raise NotMoved(f"{address} refused: {carrying.words(error)}") from None
     except Unavailable as failure:
         if isinstance(failure, SourceIsBusy):
             raise
-        raise NotMoved(f"{address} does not answer, or ceased to: {_words(failure.__cause__)} Run it again.") from None
-
-
-def _words(error: BaseException | None) -> str:
-    original = getattr(error, "orig", error)
-    if isinstance(original, psycopg.Error):
-        column = original.diag.column_name or original.diag.table_name
-        words = original.diag.message_primary or str(original).partition("\n")[0]
-        return f"{words} ({column})." if column else f"{words}."
-    return f"{type(original).__name__}."
+        raise NotMoved(
+            f"{address} does not answer, or ceased to: {carrying.words(failure.__cause__)} Run it again."
+        ) from None

@@ -215,8 +215,34 @@ class TestRefusals:
         run = moved.move(old, url)
 
         assert run.exit_code == 1
-        assert "value too long" in run.stderr
+        assert "value too long for type character varying(35) (users.locale, row 1)" in run.stderr
         assert "secret" not in run.output
+        assert retired.destination() is None
+
+    @pytest.mark.parametrize(
+        ("spoil", "column"),
+        [
+            ("UPDATE users SET first_name = 'sec' || char(0) || 'ret' WHERE id = 3", "users.first_name"),
+            ("UPDATE users SET first_name = CAST(x'736563726574eda080' AS TEXT) WHERE id = 3", "users.first_name"),
+            ("UPDATE users SET version = 'secret' WHERE id = 3", "users.version"),
+            ("UPDATE roles SET permissions = '[\"secret\\ud800\"]' WHERE id = 1", "roles.permissions"),
+        ],
+        ids=["a NUL", "no letter", "no number", "no JSON"],
+    )
+    def test_of_what_does_not_belong_there_name_the_column_alone(
+        self, world: World, url: str, tmp_path: Path, spoil: str, column: str
+    ) -> None:
+        app = moved.on_sqlite(world, tmp_path / "old.db")
+        some_users(3)
+        with db.engine().begin() as connection:
+            connection.exec_driver_sql(spoil)
+
+        run = moved.move(app, url)
+
+        assert run.exit_code == 1
+        assert column in run.stderr
+        assert "secret" not in run.output
+        assert "Traceback" not in run.output
         assert retired.destination() is None
 
     @pytest.mark.parametrize(
