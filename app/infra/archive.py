@@ -11,7 +11,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Thread
@@ -53,7 +53,8 @@ class DiskFull(Conflict):
 
     code = "BACKUP_DISK_FULL"
     message = (
-        "The disk is full. Nothing was kept of this attempt, and older backups are untouched. Make room, and repeat."
+        "The disk is full, or no file may be so large. Nothing was kept of this attempt, and older backups are untouched."
+        " Make room, and repeat."
     )
 
 
@@ -63,7 +64,7 @@ def room_is_needed() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {ENOSPC, EDQUOT}:
+        if error.errno in {ENOSPC, EDQUOT, EFBIG}:
             raise DiskFull from error
         raise
 

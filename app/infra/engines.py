@@ -97,6 +97,7 @@ def _postgres(settings: Settings, url: str, lock_seconds: float | None, **pool: 
         connect_args={
             "autocommit": True,
             "connect_timeout": patience.CONNECT_SECONDS,
+            "client_encoding": "utf8",  # else SQL_ASCII gives bytes where text is expected
             "application_name": settings.service_name,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={locks} -c timezone=UTC"
             " -c idle_in_transaction_session_timeout=60000",

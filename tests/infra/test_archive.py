@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import resource
 import stat
 import tarfile
 from collections.abc import Callable
@@ -114,6 +115,17 @@ class TestWrite:
 
         with pytest.raises(DiskFull):
             archive.write(tmp_path / "new.age", members, key=KEY)
+        assert set(tmp_path.iterdir()) == before
+
+    def test_leaves_nothing_behind_if_no_file_may_be_so_large(self, tmp_path: Path, members: Members) -> None:
+        before, usual = set(tmp_path.iterdir()), resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, usual[1]))
+        try:
+            with pytest.raises(DiskFull):
+                archive.write(tmp_path / "new.age", members, key=KEY)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
         assert set(tmp_path.iterdir()) == before
 
     def test_leaves_nothing_behind_if_a_file_went_away_meanwhile(self, tmp_path: Path, members: Members) -> None:

@@ -157,7 +157,7 @@ class TestRefusals:
     def test_of_a_target_that_lacks_letters(self, old: Flask, url: str) -> None:
         address = make_url(url)
         with moved.operator(url) as operator:
-            operator.execute("CREATE DATABASE of_letters ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+            operator.execute("CREATE DATABASE of_letters ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
         try:
             run = moved.move(old, address.set(database="of_letters").render_as_string(hide_password=False))
         finally:
@@ -165,7 +165,7 @@ class TestRefusals:
                 operator.execute("DROP DATABASE of_letters WITH (FORCE)")
 
         assert run.exit_code == 1
-        assert "The target's encoding is LATIN1" in run.stderr
+        assert "The target's encoding is SQL_ASCII" in run.stderr
         assert retired.destination() is None
 
     def test_of_another_target_than_before(self, old: Flask, url: str, world: World, tmp_path: Path) -> None:
