@@ -53,8 +53,8 @@ class DiskFull(Conflict):
 
     code = "BACKUP_DISK_FULL"
     message = (
-        "The disk is full, or no file may be so large. Nothing was kept of this attempt, and older backups are untouched."
-        " Make room, and repeat."
+        "The disk is full, or no file may be so large. Nothing was kept of this attempt, and no older backup was"
+        " touched but for those beyond their time. Make room, and repeat."
     )
 
 
@@ -181,8 +181,8 @@ def _pack(pipe: BinaryIO, members: Sequence[Member]) -> None:
     with gzip.GzipFile(fileobj=pipe, mode="wb", compresslevel=_COMPRESSION, mtime=0) as packed:  # noqa: SIM117 -- too long for one line
         with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
             for name, path in members:
-                if "\n" in name:
-                    raise Unreadable("The name of a file holds a line break; rename it, or no backup can list it.")
+                if "\n" in name or name.encode(errors="ignore").decode() != name:
+                    raise Unreadable(f"A file's name holds a line break, or is not UTF-8: {name!a}. Rename it.")
                 with path.open("rb") as file:
                     found[name] = _add(tar, name, os.fstat(file.fileno()), file)
             listed = sums(found).encode()

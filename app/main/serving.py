@@ -114,7 +114,7 @@ class _Granian(MPServer):
         killed = [worker.idx for worker in old if (worker.inner.exitcode or 0) <= 0]
         if any(time.monotonic() - worker.birth < _SHORT_LIFE_SECONDS for worker in old):
             time.sleep(_PAUSE_SECONDS)
-        super()._respawn_workers(workers, *arguments, **options)  # type: ignore[no-untyped-call]
+        super()._respawn_workers(workers, *arguments, **options)
         for place in killed:
             self.respawned_wrks.pop(place, None)
         if self.interrupt_children or self.interrupt_signal:  # what came just before Granian's loop forgot its event

@@ -128,6 +128,12 @@ class TestWrite:
 
         assert set(tmp_path.iterdir()) == before
 
+    @pytest.mark.parametrize("name", ["two\nlines", os.fsdecode(b"no letter: \xff")], ids=["lines", "bytes"])
+    def test_refuses_a_name_that_no_list_can_hold(self, tmp_path: Path, members: Members, name: str) -> None:
+        with pytest.raises(Unreadable, match="Rename it"):
+            archive.write(tmp_path / "new.age", [*members, (f"files/{name}", tmp_path / "f")], key=KEY)
+        assert not (tmp_path / "new.age").exists()
+
     def test_leaves_nothing_behind_if_a_file_went_away_meanwhile(self, tmp_path: Path, members: Members) -> None:
         before = set(tmp_path.iterdir())
 

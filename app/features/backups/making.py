@@ -31,12 +31,21 @@ class Made:
 
 
 def make(place: Shelf, advance: Advance) -> Made:
-    """Write a backup, note it, and delete those beyond their time.
+    """Write a backup, note it, and delete those beyond their time, which also make room where the disk is full.
 
     Raises BackupRunning, FolderUnusable, DiskFull, ProgramMissing, ProgramFailed, Unavailable.
     """
+    with place.alone() as work:
+        try:
+            return _make(place, work, advance)
+        except archive.DiskFull:
+            prune_within(place)
+            raise
+
+
+def _make(place: Shelf, work: Path, advance: Advance) -> Made:
     started = time.perf_counter()
-    with place.alone() as work, archive.room_is_needed():
+    with archive.room_is_needed():
         target = place.new(at := clock.now())
         erased = erasures.count(place.folder)
         advance("taking the database ...")

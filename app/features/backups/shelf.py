@@ -62,20 +62,16 @@ class Shelf:
     @contextmanager
     def alone(self) -> Iterator[Path]:
         """Hold both locks, and yield an empty folder that is gone afterwards. Raises BackupRunning, FolderUnusable."""
-        try:
+        lock = self.folder / ".lock"
+        with _ours():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = self.folder / ".lock"
             lock.touch(mode=0o600)
-        except OSError as error:
-            raise FolderUnusable from error
         with lockfile.held(lock) as is_ours, dumps.alone(self.settings) as nobody_else:
             if not (is_ours and nobody_else):
                 raise BackupRunning
             self._sweep()
-            try:
+            with _ours():
                 work = Path(mkdtemp(prefix=_WORK, dir=self.folder))
-            except PermissionError as error:
-                raise FolderUnusable from error
             try:
                 yield work
             finally:
@@ -86,10 +82,8 @@ class Shelf:
 
         Raises FolderUnusable.
         """
-        try:
+        with _ours():
             found = [path for path in self.folder.iterdir() if path.is_file()] if self.folder.exists() else []
-        except OSError as error:
-            raise FolderUnusable from error
         entries = [Entry(path, at) for path in found if (at := _made_at(path.name))]
         now = clock.now()
         return sorted(entries, key=lambda entry: (entry.created_at <= now, entry.name), reverse=True)
@@ -126,10 +120,24 @@ class Shelf:
             left.unlink(missing_ok=True)
 
 
+@contextmanager
+def _ours() -> Iterator[None]:
+    """Name a folder that is not ours, or has no room. Raises FolderUnusable, DiskFull."""
+    try:
+        with archive.room_is_needed():
+            yield
+    except OSError as error:
+        raise FolderUnusable from error
+
+
 def files_of(folder: Path) -> list[archive.Member]:
-    """Return every stored file with its name inside of an archive."""
+    """Return every stored file with its name inside of an archive; what is no file is nobody's."""
     found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
-    return sorted((f"files/{path.relative_to(folder).as_posix()}", path) for path in found if not path.is_symlink())
+    return sorted((f"files/{path.relative_to(folder).as_posix()}", path) for path in found if _is_file(path))
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _made_at(name: str) -> datetime | None:

@@ -1,7 +1,9 @@
 """Backups are made, kept, tried and let go."""
 
+import os
 from dataclasses import replace
 from datetime import timedelta
+from errno import ENOSPC, EROFS
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,41 @@ class TestCreate:
         with pytest.raises(DiskFull):
             backups.create()
         assert names(folder) == [made.name]
+
+    def test_on_a_full_disk_makes_room_for_the_next_attempt(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        newest = backups.create()
+        (folder / "carboy-20250101T000000Z-abcdef.tar.gz.age").touch()
+
+        def full(*_: Any, **__: Any) -> None:
+            raise DiskFull
+
+        monkeypatch.setattr(archive, "write", full)
+
+        with pytest.raises(DiskFull):
+            backups.create()
+        assert names(folder) == [newest.name]
+
+    def test_takes_files_and_nothing_else(self, tmp_path: Path) -> None:
+        """Whoever opens a pipe that nobody writes to waits for ever."""
+        (tmp_path / "a file").touch()
+        (tmp_path / "a link").symlink_to("a file")
+        os.mkfifo(tmp_path / "a pipe")
+
+        assert shelf.files_of(tmp_path) == [("files/a file", tmp_path / "a file")]
+
+    @pytest.mark.parametrize(("error", "named"), [(EROFS, FolderUnusable), (ENOSPC, DiskFull)])
+    def test_names_what_is_wrong_with_the_folder(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, error: int, named: type[Exception]
+    ) -> None:
+        def refused(**_: Any) -> str:
+            raise OSError(error, "no")
+
+        monkeypatch.setattr(shelf, "mkdtemp", refused)
+
+        with pytest.raises(named):
+            backups.create()
 
     def test_says_that_the_folder_is_not_its_own(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refused(**_: Any) -> str:
