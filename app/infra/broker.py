@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery, signals  # type: ignore[import-untyped]  # it has no types
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
 from app.core.config import Settings
 from app.core.origin import Carried
@@ -16,6 +17,8 @@ from app.infra import db, logs, nonsense, reporting, seldom, tracing, watch
 log = logging.getLogger(__name__)
 
 _QUEUE, _TICKS = "carboy", "carboy.ticks"
+
+_REDIS = "app.infra.redis_broker:Transport"
 
 _SECONDS = 1.0
 """How long a request waits for the broker before it goes on without."""
@@ -68,6 +71,7 @@ class Broker:
         """Return the application for ``celery worker`` and ``celery beat``; a worker tells when it begins."""
         tick, seconds = self._tick
         nonsense.drop(self._celery.conf)
+        TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), _REDIS))
         self._celery.conf.update(
             broker_transport_options={},
             broker_connection_timeout=4,

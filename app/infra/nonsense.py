@@ -8,17 +8,13 @@ stands in the database.
 
 import logging
 from collections.abc import Callable
-from queue import Empty
 from typing import Any
 
 from celery.worker.consumer import Consumer  # type: ignore[import-untyped]  # it has no types
-from kombu.transport import TRANSPORT_ALIASES, redis
-from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
 _CONSUMER = "app.infra.nonsense:Tolerant"
-_REDIS = "app.infra.nonsense:Transport"
 
 _NEVER_SAID = ("compression", "eta", "group", "replaced_task_nesting", "retries", "shadow", "stamped_headers", "stamps")
 
@@ -33,31 +29,12 @@ class Tolerant(Consumer):  # type: ignore[misc]  # it has no types
             try:
                 _check(message)
             except Exception as error:  # noqa: BLE001 -- whatever is wrong with it
-                _say(error)
+                say(error)
                 message.ack_log_error(log, self.connection_errors)
             else:
                 handle(message)
 
         return on_message
-
-
-class Channel(redis.Channel):
-    """Drops what is no message at all; RabbitMQ lets nothing else in."""
-
-    def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 -- kombu's
-        try:
-            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]  # it has few types
-        except (Empty, OSError, RedisError):
-            raise
-        except Exception as error:  # whatever is wrong with what came
-            _say(error)
-            raise Empty from error
-
-
-class Transport(redis.Transport):
-    """Redis, whoever else writes to it."""
-
-    Channel = Channel
 
 
 class Nonsense(Exception):
@@ -82,9 +59,8 @@ def _check(message: Any) -> None:  # noqa: ANN401 -- kombu's
 def drop(conf: Any) -> None:  # noqa: ANN401 -- Celery's
     """Have the worker of this configuration drop nonsense."""
     conf.worker_consumer = _CONSUMER
-    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), _REDIS))
 
 
-def _say(error: Exception) -> None:
+def say(error: Exception) -> None:
     """Say which kind of nonsense, never what it was."""
     log.error("a message of the broker makes no sense and is dropped", extra={"error": type(error).__name__})

@@ -60,6 +60,8 @@ class House:
     mail: Proxy
     box: Postbox
     asker: "subprocess.Popen[str]"
+    celery: "list[subprocess.Popen[bytes]]"
+    celery_log: Path
     disks: dict[str, Path]
     token: str = ""
     people: list[str] = field(default_factory=list)
@@ -95,6 +97,11 @@ class House:
         if said == "asked":
             self.jobs.append(name)
         return name if said == "asked" else ""
+
+    def ended(self) -> list[str]:
+        """Return what there was of worker and beat and is no more, and the last that they said."""
+        gone = [str(one.args) for one in self.celery if one.poll() is not None]
+        return [*gone, self.celery_log.read_text()[-4000:]] if gone else []
 
     @property
     def past_the_proxy(self) -> str:
@@ -153,8 +160,10 @@ def house(
         server = stack.enter_context(running(var, **settings))
         beside = {**environment(var, **settings), "C_FORCE_ROOT": "1"}
         asker = _asker(stack, beside)
-        log = _worker(stack, beside, Path(stack.enter_context(TemporaryDirectory())))
-        it = House(server, database, redis, broker, mail, box, asker, {"database": data or var, "instance": var})
+        log = Path(stack.enter_context(TemporaryDirectory())) / "celery.log"
+        celery = _celery(stack, beside, log)
+        disks = {"database": data or var, "instance": var}
+        it = House(server, database, redis, broker, mail, box, asker, celery, log, disks)
         it.run("CREATE TABLE job_effects (name VARCHAR(64), at VARCHAR(40))")
         ada = {"username": "ada", "email": "ada@engines.test", "password": PASSWORD}
         send_json(f"{server.url}/auth/register", ada)
@@ -174,12 +183,14 @@ def _asker(stack: ExitStack, env: dict[str, str]) -> "subprocess.Popen[str]":
     return process
 
 
-def _worker(stack: ExitStack, env: dict[str, str], folder: Path) -> Path:
-    log = folder / "worker.log"
+def _celery(stack: ExitStack, env: dict[str, str], log: Path) -> "list[subprocess.Popen[bytes]]":
+    """Begin a worker and beat, which end at once: nobody asks for anything any more."""
+    made = []
     app = [sys.executable, "-m", "celery", "-A", "tests.features.jobs.crew_of_celery"]
     with log.open("ab") as output:
-        for words in (["worker", "--concurrency", "2"], ["beat"]):
+        for words, farewell in ((["worker", "--concurrency", "2"], signal.SIGQUIT), (["beat"], signal.SIGKILL)):
             process = subprocess.Popen([*app, *words], env=env, stdout=output, stderr=output)
             stack.callback(process.wait, 30)
-            stack.callback(process.send_signal, signal.SIGQUIT)  # at once: nobody asks for anything any more
-    return log
+            stack.callback(process.send_signal, farewell)
+            made.append(process)
+    return made

@@ -130,7 +130,7 @@ def _clocked(ask: Callable[[], Reply]) -> tuple[Reply | None, float]:
 
 
 def _settle(it: House, seen: Seen) -> None:
-    """Wait for what was promised: note which person, letter or job is missing, or came twice."""
+    """Wait for what was promised: note which person, letter, job or process is missing, or came twice."""
     ends = time.monotonic() + LONGEST
     while time.monotonic() < ends and (missing := _missing(it)) and any(missing.values()):
         Event().wait(0.1)
@@ -146,6 +146,7 @@ def _missing(it: House) -> dict[str, list[str]]:
         "people": sorted({*it.people} - {*stored}),
         "letters": sorted({*stored} - {*it.letters()}),
         "jobs": sorted({*it.jobs} - {*it.done()}),
+        "processes": it.ended(),
     }
 
 
