@@ -14,6 +14,9 @@ from tests.api import Answer, Api, a_user
 from tests.features.auth.passkeys import LOGIN, REGISTER, a_device, creation, request
 from tests.features.factors.authenticator import Authenticator, Json, b64, unb64
 from tests.stepup import stepped_up
+from tests.world import SERVICES
+
+pytestmark = pytest.mark.skipif(SERVICES, reason="what is no credential never gets as far as the database")
 
 EXAMPLES = settings(max_examples=60)
 REFUSALS = {400, 401, 413, 422}
