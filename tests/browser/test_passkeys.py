@@ -12,7 +12,7 @@ import pytest
 from tests.browser import chromium
 from tests.browser.chromium import BrowserFailed, Chromium, Page
 from tests.live import LiveServer, free_port, running
-from tests.world import PASSWORD
+from tests.world import PASSWORD, SERVICES
 
 _numbers = count(1)
 AUTHENTICATOR = {
@@ -99,6 +99,7 @@ def signed_in(tab: Tab) -> str:
 @pytest.mark.browser
 @pytest.mark.serving
 @pytest.mark.skipif(chromium.executable() is None, reason="no Chromium on PATH")
+@pytest.mark.skipif(not SERVICES, reason="a browser is the same in both, and this world has time")
 class TestPasskeys:
     def test_sign_in_without_a_name_or_a_password(self, tab: Tab) -> None:
         username = signed_in(tab)

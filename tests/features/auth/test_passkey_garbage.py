@@ -18,7 +18,7 @@ from tests.world import SERVICES
 
 pytestmark = pytest.mark.skipif(SERVICES, reason="what is no credential never gets as far as the database")
 
-EXAMPLES = settings(max_examples=60)
+EXAMPLES = settings(max_examples=30)
 REFUSALS = {400, 401, 413, 422}
 
 ANYTHING = st.recursive(
