@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not SERVICES, reason="it takes long, and the database has no part in it"),
 ]
 
-WORKERS = 2
+WORKERS = 1
 
 
 @dataclass

@@ -29,7 +29,7 @@ from tests.world import SERVICES, World
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("CARBOY_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("CARBOY_TEST_KILLS", "6"))
 _NUMBERS = count()
 SECONDS = 120 + 2.0 * KILLS
 
