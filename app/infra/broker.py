@@ -12,13 +12,14 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from app.core.config import Settings
 from app.core.origin import Carried
-from app.infra import db, logs, nonsense, reporting, seldom, tracing, watch
+from app.infra import db, logs, reporting, seldom, tracing, watch
 
 log = logging.getLogger(__name__)
 
 _QUEUE, _TICKS = "carboy", "carboy.ticks"
 
-_REDIS = "app.infra.redis_broker:Transport"
+_CONSUMER, _REDIS = "app.infra.nonsense:Tolerant", "app.infra.redis_broker:Transport"
+"""Of Celery and kombu, but they outlive what need not end a worker."""
 
 _SECONDS = 1.0
 """How long a request waits for the broker before it goes on without."""
@@ -70,7 +71,6 @@ class Broker:
     ) -> Celery:
         """Return the application for ``celery worker`` and ``celery beat``; a worker tells when it begins."""
         tick, seconds = self._tick
-        nonsense.drop(self._celery.conf)
         TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), _REDIS))
         self._celery.conf.update(
             broker_transport_options={},
@@ -82,6 +82,7 @@ class Broker:
             task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
             task_acks_late=True,
             worker_prefetch_multiplier=1,
+            worker_consumer=_CONSUMER,
             worker_hijack_root_logger=False,
             worker_redirect_stdouts=False,
             # One entry, every few seconds: there is nothing to remember in a file, which a full disk would not let be.

@@ -14,8 +14,6 @@ from celery.worker.consumer import Consumer  # type: ignore[import-untyped]  # i
 
 log = logging.getLogger(__name__)
 
-_CONSUMER = "app.infra.nonsense:Tolerant"
-
 _NEVER_SAID = ("compression", "eta", "group", "replaced_task_nesting", "retries", "shadow", "stamped_headers", "stamps")
 
 
@@ -54,11 +52,6 @@ def _check(message: Any) -> None:  # noqa: ANN401 -- kombu's
         and not any(further.values())
     ):
         raise Nonsense
-
-
-def drop(conf: Any) -> None:  # noqa: ANN401 -- Celery's
-    """Have the worker of this configuration drop nonsense."""
-    conf.worker_consumer = _CONSUMER
 
 
 def say(error: Exception) -> None:

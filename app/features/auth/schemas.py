@@ -130,7 +130,7 @@ class PasswordChange(Schema):
 class AddressIn(Schema):
     """An address to send a link to. What is nobody's, or no address at all, is answered alike."""
 
-    email: Annotated[str, StringConstraints(min_length=3, max_length=EMAIL_LENGTH)]  # of no format, so that it is true
+    email: Annotated[str, StringConstraints(min_length=3, max_length=EMAIL_LENGTH)]  # not Email: of no format
 
 
 class LinkUse(Schema):
