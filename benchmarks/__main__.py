@@ -20,6 +20,7 @@ import orjson
 from benchmarks import (
     contestants,
     counting,
+    duel,
     idle,
     keeping,
     layer,
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.connections > population.SIGNERS_IN:
         parser().error(f"at most {population.SIGNERS_IN} connections: each signs in to accounts of its own")
     cores = machine.cores()
-    pace = Pace(options.rounds, options.seconds, options.connections)
+    pace = duel.chosen(options)
     try:
         with machine.on(cores.others), neighbours(options.world, options.users) as found:
             _run(found, cores, options.users, pace)
@@ -117,9 +118,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=others)
     made.add_argument("--world", choices=("auto", "services", "embedded"), default="auto")
     made.add_argument("--users", type=int, default=100_000, help="rows in the table (100000)")
-    made.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (5)")
-    made.add_argument("--seconds", type=float, default=1.0, help="seconds of each round (1)")
-    made.add_argument("--connections", type=int, default=32, help="keep-alive connections (32)")
+    duel.let_choose(made)
     return made
 
 

@@ -80,7 +80,7 @@ def service(name: str, folder: Path, chosen: Mapping[str, str]) -> Iterator[Cont
     place.mkdir(exist_ok=True)
     started = time.perf_counter()
     server = live.start(place, **_interpreter(), **chosen)
-    with _ended_with_us(server.process, place):
+    with _stopped_in_the_end(server.process, place):
         live.wait_until_it_answers(server)
         seconds = time.perf_counter() - started
         port = int(server.url.rpartition(":")[2])
@@ -116,26 +116,22 @@ def bare_function(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    with _ended_with_us(process, place):
+    with _stopped_in_the_end(process, place):
         _wait_until_it_answers(port, process, log)
         seconds = time.perf_counter() - started
         yield Contestant(name, port, process.pid, seconds, machine.family(process.pid))
 
 
 @contextmanager
-def _ended_with_us(process: subprocess.Popen[bytes], place: Path) -> Iterator[None]:
-    """Stop a server in the end, whatever the end is: an exception does it in order, and a watch if we are killed."""
-    watching = servers.watch(process, place)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(live.STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what did not stop
-        process.wait()
-        servers.dismiss(watching)
+def _stopped_in_the_end(process: subprocess.Popen[bytes], place: Path) -> Iterator[None]:
+    """Stop a server in order in the end; what does not stop is killed."""
+    with servers.ended_with_us(process, place):
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(live.STOP_SECONDS)
 
 
 def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

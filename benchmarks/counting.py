@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.infra import metrics
+from benchmarks import machine
 
 ROUNDS, TIMES = 21, 2000
 ENDPOINTS = [f"/api/v1/made-up-{number}" for number in range(20)]
@@ -58,13 +59,7 @@ def _counts() -> dict[str, Callable[[], object]]:
 
 def _cost(count: Callable[[], object]) -> float:
     """Return the least that it took in many rounds, in microseconds of this thread."""
-    least = float("inf")
-    for _ in range(ROUNDS):
-        began = time.thread_time()
-        for _ in range(TIMES):
-            count()
-        least = min(least, (time.thread_time() - began) / TIMES)
-    return least * 1e6
+    return min(machine.microseconds(count, TIMES) for _ in range(ROUNDS))
 
 
 def _let_one_work() -> None:

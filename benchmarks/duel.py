@@ -1,5 +1,6 @@
 """Two servers under the same load, turn about, so that whatever disturbs the machine disturbs both."""
 
+import argparse
 import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,18 @@ class Pace:
     rounds: int
     seconds: float
     connections: int
+
+
+def let_choose(parser: argparse.ArgumentParser) -> None:
+    """Let whoever runs a benchmark choose the pace."""
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (5)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="seconds of each round (1)")
+    parser.add_argument("--connections", type=int, default=32, help="keep-alive connections (32)")
+
+
+def chosen(options: argparse.Namespace) -> Pace:
+    """Return the pace that was chosen."""
+    return Pace(options.rounds, options.seconds, options.connections)
 
 
 @dataclass(slots=True)

@@ -1,19 +1,15 @@
 """What a serving process that has nothing to do asks of its database."""
 
 import argparse
-import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy import event
 
-from app.core.config import load
-from app.infra import db, engines, migrations, query, queue
-from app.main import features
-from app.main.factory import create_app
-from tests import servers
+from app.infra import db, engines, query, queue
+from benchmarks.neighbours import on_each
 
 ASKED = "| each second, idle | statements | transactions that write | ms of waiting for the database |"
 HEADINGS = {"docs/jobs.md": [ASKED]}
@@ -29,31 +25,32 @@ def main(arguments: Sequence[str]) -> int:
     """Print statements, transactions that write, and milliseconds of the database for each second of idleness."""
     seconds = parser().parse_args(arguments).seconds
     print(f"{ASKED}\n|---|---:|---:|---:|")
-    with ExitStack() as stack:
-        var = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        measure("SQLite", f"sqlite:///{var / 'idle.db'}", var, seconds)
-        if servers.find_postgres():
-            measure("PostgreSQL", stack.enter_context(servers.postgres()).url, var, seconds)
+    on_each(partial(_measure, seconds))
     return 0
 
 
-def measure(name: str, url: str, var: Path, seconds: float) -> None:
-    create_app(load(env_file=None, var_dir=var, database_url=url))
-    migrations.upgrade()
-    with db.unit_of_work():
-        features.bootstrap()
-    queue.start()
-    try:
-        time.sleep(2 * queue.TICK_SECONDS)  # the first round does what was never done
-        statements, writes, took = _counted(seconds)
-    finally:
-        queue.stop()
-    print(f"| {name} | {statements / seconds:.2f} | {writes / seconds:.2f} | {1000 * took / seconds:.2f} |", flush=True)
-
-
-def _counted(seconds: float) -> tuple[int, int, float]:
+def _measure(seconds: float, name: str) -> None:
     took: list[float] = []
     writes: list[bool] = []
+    with _noting(took, writes):
+        queue.start()
+        try:
+            time.sleep(2 * queue.TICK_SECONDS)  # the first round does what was never done
+            took.clear()
+            writes.clear()
+            time.sleep(seconds)
+            seen = len(took) / seconds, sum(writes) / seconds, 1000 * sum(took) / seconds
+        finally:
+            queue.stop()
+    print(f"| {name} | {' | '.join(f'{one:.2f}' for one in seen)} |", flush=True)
+
+
+@contextmanager
+def _noting(took: list[float], writes: list[bool]) -> Iterator[None]:
+    """Note of each statement how long it took, of each transaction whether it writes.
+
+    Begun before there are threads: SQLAlchemy's listeners must not change under them.
+    """
 
     def note(connection: object, *_: object) -> None:
         took.append(time.perf_counter() - connection.info["began"])  # type: ignore[attr-defined]  # a Connection
@@ -73,6 +70,5 @@ def _counted(seconds: float) -> tuple[int, int, float]:
     query._Compiled.run = timed  # type: ignore[method-assign, assignment]  # noqa: SLF001 -- as above
     event.listen(db.engine(), "after_cursor_execute", note)
     event.listen(db.engine(), "begin", began)
-    time.sleep(seconds)
+    yield
     query._Compiled.run = run  # type: ignore[method-assign]  # noqa: SLF001 -- as above
-    return len(took), sum(writes), sum(took)

@@ -31,6 +31,7 @@ from app.web.caller import public
 from app.web.limits import exempt
 from app.web.paging import paged
 from app.web.schemas import returns, takes
+from benchmarks import machine
 
 _ROUNDS, _REQUESTS = 11, 500
 _ANSWER = b'{"status":"healthy"}'
@@ -77,13 +78,7 @@ def _print_parts(page: list[object]) -> None:
 
 def _least(call: Call, times: int) -> float:
     """Return the least that a call took in many rounds, in microseconds of this process: hashing has threads."""
-    least = float("inf")
-    for _ in range(_ROUNDS):
-        started = time.process_time()
-        for _ in range(times):
-            call()
-        least = min(least, (time.process_time() - started) / times * 1e6)
-    return least
+    return min(machine.microseconds(call, times, time.process_time) for _ in range(_ROUNDS))
 
 
 def _measure(calls: dict[str, Call]) -> dict[str, float]:
@@ -91,10 +86,7 @@ def _measure(calls: dict[str, Call]) -> dict[str, float]:
     costs = dict.fromkeys(calls, float("inf"))
     for _ in range(_ROUNDS):
         for name, call in calls.items():
-            started = time.thread_time()
-            for _ in range(_REQUESTS):
-                call()
-            costs[name] = min(costs[name], (time.thread_time() - started) / _REQUESTS * 1e6)
+            costs[name] = min(costs[name], machine.microseconds(call, _REQUESTS))
     return costs
 
 

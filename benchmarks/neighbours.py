@@ -1,12 +1,16 @@
 """The databases under the service: PostgreSQL and Redis where they can be had, SQLite and one process elsewhere."""
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import population
+from app.infra import db, migrations
+from app.main import features
+from app.main.factory import create_app
+from benchmarks import contestants, population
 from tests import servers
 
 VAR = Path(__file__).resolve().parents[1] / "var" / "bench"
@@ -46,6 +50,24 @@ def neighbours(world: str, users: int) -> Iterator[Neighbours]:
             named[0] or stack.enter_context(servers.postgres()).url,
             named[1] or stack.enter_context(servers.redis()).url,
         )
+
+
+def on_each(measure: Callable[[str], object]) -> None:
+    """Measure on an empty SQLite, then on an empty PostgreSQL if there is one, each entered by this process."""
+    with ExitStack() as stack:
+        var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carboy-bench-")))
+        _enter(f"sqlite:///{var / 'bench.db'}", var)
+        measure("SQLite")
+        if servers.find_postgres():
+            _enter(stack.enter_context(servers.postgres()).url, var)
+            measure("PostgreSQL")
+
+
+def _enter(database: str, var: Path) -> None:
+    create_app(contestants.in_process(var, database, ""))
+    migrations.upgrade()
+    with db.unit_of_work():
+        features.bootstrap()
 
 
 def _missing() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import contestants, machine, population
+from benchmarks import contestants, duel, machine, population
 from benchmarks.duel import Pace, fight, share_of_rate
 from benchmarks.neighbours import VAR, Neighbours, WorldMissing, neighbours
 from benchmarks.pressure import ask_once, request
@@ -24,9 +24,7 @@ HEADINGS = {"docs/performance.md": [RATES]}
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks serving", description=__doc__)
     made.add_argument("--world", choices=("auto", "services", "embedded"), default="auto")
-    made.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (5)")
-    made.add_argument("--seconds", type=float, default=1.0, help="seconds of each round (1)")
-    made.add_argument("--connections", type=int, default=32, help="keep-alive connections (32)")
+    duel.let_choose(made)
     return made
 
 
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     cores = machine.cores()
     try:
         with machine.on(cores.others), neighbours(options.world, USERS) as found:
-            _measure(found, cores, Pace(options.rounds, options.seconds, options.connections))
+            _measure(found, cores, duel.chosen(options))
     except WorldMissing as missing:
         print(missing, file=sys.stderr)
         return 1

@@ -1,20 +1,15 @@
 """What it costs to verify the audit trail on and on, as the timetable does."""
 
 import argparse
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from functools import partial
 from statistics import median
 
 from app.features.audit import service as audit
 from app.features.audit import watch
-from app.infra import db, migrations
-from app.main import features
-from app.main.factory import create_app
-from benchmarks import contestants
-from tests import servers
+from app.infra import db
+from benchmarks.neighbours import on_each
 
 BATCH = 1000
 
@@ -32,19 +27,11 @@ def main(arguments: Sequence[str]) -> int:
     """Print the table."""
     rows = parser().parse_args(arguments).rows
     print(f"A look is {watch.ROWS} rows at most, a round all of them.\n\n{LOOKS}\n|---|---:|---:|---:|")
-    with ExitStack() as stack:
-        var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carboy-trail-")))
-        _measure("SQLite", f"sqlite:///{var / 'trail.db'}", var, rows)
-        if servers.find_postgres():
-            _measure("PostgreSQL", stack.enter_context(servers.postgres()).url, var, rows)
+    on_each(partial(_measure, rows))
     return 0
 
 
-def _measure(title: str, database: str, var: Path, rows: int) -> None:
-    create_app(contestants.in_process(var, database, ""))
-    migrations.upgrade()
-    with db.unit_of_work():
-        features.bootstrap()
+def _measure(rows: int, title: str) -> None:
     for begin in range(0, rows, BATCH):
         with db.unit_of_work():
             for number in range(begin, min(begin + BATCH, rows)):

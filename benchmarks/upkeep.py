@@ -2,13 +2,12 @@
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,14 +53,9 @@ class Place:
         with tempfile.TemporaryFile() as said:
             command = [sys.executable, "-m", "flask", "--app", str(live.ROOT / "wsgi.py"), *words]
             process = subprocess.Popen(command, cwd=self.var, env=env, stdout=said, stderr=said, start_new_session=True)
-            watching = servers.watch(process, self.var)
-            try:
+            with servers.ended_with_us(process, self.var):
                 _, code, used = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(code)
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)  # it, if we were told to stop, and what it called
-                servers.dismiss(watching)
             if process.returncode:
                 said.seek(0)
                 raise CommandFailed(said.read().decode())

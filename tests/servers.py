@@ -151,6 +151,19 @@ def watch(process: subprocess.Popen[bytes], folder: Path) -> subprocess.Popen[by
     )
 
 
+@contextmanager
+def ended_with_us(process: subprocess.Popen[bytes], folder: Path) -> Iterator[None]:
+    """Kill a program, which leads a group, and what it called, when this is over or we are gone."""
+    watching = watch(process, folder)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        dismiss(watching)
+
+
 def dismiss(watching: subprocess.Popen[bytes]) -> None:
     """Tell a watch that its program is stopped."""
     with suppress(BrokenPipeError):
